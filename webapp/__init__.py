@@ -1,0 +1,52 @@
+"""The web application. This module wires the rooms together, and does nothing else."""
+
+from flask import Flask
+
+from webapp.auth import routes as auth_routes
+from webapp.auth import tokens
+from webapp.cache import declared as declared  # Attaches the coherence listeners to db.session.
+from webapp.cache.reconcile import reconcile
+from webapp.cache.redis import init_redis
+from webapp.config import Settings, load
+from webapp.database import engine_options, prepare_sqlite
+from webapp.driving import routes as driving_routes
+from webapp.extensions import db, migrate
+from webapp.http.bodies import MAX_BODY_BYTES
+from webapp.http.errors import register_error_handlers
+from webapp.http.json import OrjsonProvider
+from webapp.http.requests import register_request_hooks
+from webapp.jobs import configure_producer
+from webapp.logs import configure_logs
+from webapp.ops import description, health
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """Make the application. Without `settings` they are read from the environment; nothing is connected yet."""
+    settings = settings or load()
+    configure_logs(settings)
+    app = Flask(__name__, static_folder=None)
+    app.json = OrjsonProvider(app)
+    app.config.update(
+        SETTINGS=settings,
+        MAX_CONTENT_LENGTH=MAX_BODY_BYTES,
+        SQLALCHEMY_DATABASE_URI=settings.sqlalchemy_url,
+        SQLALCHEMY_ENGINE_OPTIONS=engine_options(settings),
+    )
+    db.init_app(app)
+    migrate.init_app(app, db)
+    tokens.configure(app, settings)
+    configure_producer(settings)
+    cache = init_redis(app)
+    with app.app_context():
+        prepare_sqlite(db.engine, settings)
+    cache.trust.reconcile_with(lambda: _reconcile(app))
+    register_error_handlers(app)
+    register_request_hooks(app)
+    for blueprint in (auth_routes.blueprint, driving_routes.blueprint, health.blueprint, description.blueprint):
+        app.register_blueprint(blueprint)
+    return app
+
+
+def _reconcile(app: Flask) -> None:
+    with app.app_context():
+        reconcile()

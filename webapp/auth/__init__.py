@@ -1,0 +1,1 @@
+"""Who is calling: accounts, logins, tokens, and the guard that decides."""

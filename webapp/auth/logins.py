@@ -1,0 +1,117 @@
+"""Logins: one row per device, a family of refresh tokens of which only the newest generation is good.
+
+Everything that changes who may call goes through `account_change`: it locks the user, and raises the version, so that
+the listeners fence `user:{user_id}` and the next request of every process asks the database.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+
+import structlog
+from flask import current_app
+from sqlalchemy import select, update
+from sqlalchemy.orm.attributes import flag_modified
+
+from webapp.auth.guard import Claims
+from webapp.clock import utcnow
+from webapp.extensions import db
+from webapp.http.errors import Unauthorized
+from webapp.models import Login, User
+
+log = structlog.get_logger(__name__)
+
+REUSE_GRACE_S = 10
+"""For this long after a rotation the direct parent still gets the current generation: two tabs may refresh at once. In
+s.
+"""
+
+
+@contextmanager
+def account_change(user_id: str) -> Iterator[User]:
+    """Lend the locked user to a change of who may call; commit it with a higher version. Raises 401 if there is
+    none.
+    """
+    user = db.session.get(User, user_id, with_for_update={"key_share": True}, populate_existing=True)
+    if user is None or user.deleted_at is not None:
+        db.session.rollback()
+        raise Unauthorized("The account does not exist.", code="token_revoked")
+    try:
+        yield user
+        # The time may be the same to the millisecond, so the row is marked as changed whatever it says.
+        user.updated_at = utcnow()
+        flag_modified(user, "updated_at")
+        db.session.commit()
+    except BaseException:
+        db.session.rollback()
+        raise
+
+
+def start(user: User, user_agent: str | None, ip: str | None) -> Login:
+    """Add a login of a locked user."""
+    now = utcnow()
+    login = Login(
+        user_id=user.id, created_at=now, last_used_at=now, expires_at=_expiry(now), user_agent=user_agent, ip=ip
+    )
+    db.session.add(login)
+    db.session.flush()
+    return login
+
+
+def alive(user_id: str) -> list[str]:
+    """Return the ids of a user's logins that are neither revoked nor expired."""
+    query = select(Login.id).where(Login.user_id == user_id, Login.revoked_at.is_(None), Login.expires_at > utcnow())
+    return list(db.session.scalars(query))
+
+
+def revoke(user: User, reason: str, *, only: str | None = None, but: str | None = None) -> None:
+    """Revoke the logins of a locked user: all of them, `only` one, or all `but` one."""
+    query = update(Login).where(Login.user_id == user.id, Login.revoked_at.is_(None))
+    if only is not None:
+        query = query.where(Login.id == only)
+    if but is not None:
+        query = query.where(Login.id != but)
+    db.session.execute(query.values(revoked_at=utcnow(), revoke_reason=reason))
+
+
+def rotate(claims: Claims) -> Login:
+    """Exchange a refresh token for the next generation.
+
+    One conditional UPDATE decides who rotates. Who comes second with the direct parent, within the grace, gets the
+    generation that the first one made. Anything older was stolen or replayed: the family dies. Raises 401.
+    """
+    now = utcnow()
+    rotated = db.session.execute(
+        update(Login)
+        .where(
+            Login.id == claims.login_id,
+            Login.user_id == claims.user_id,
+            Login.generation == claims.generation,
+            Login.revoked_at.is_(None),
+            Login.expires_at > now,
+        )
+        .values(generation=Login.generation + 1, rotated_at=now, last_used_at=now, expires_at=_expiry(now))
+        .execution_options(synchronize_session=False)
+    )
+    login = db.session.get(Login, claims.login_id, populate_existing=True)
+    db.session.commit()
+    if login is None or login.user_id != claims.user_id or login.revoked_at is not None or login.expires_at <= now:
+        raise Unauthorized("The token has been revoked.", code="token_revoked")
+    if rotated.rowcount == 1 or _is_direct_parent(claims, login, now):  # type: ignore[attr-defined]
+        return login
+    with account_change(claims.user_id) as user:
+        revoke(user, "refresh_reuse", only=login.id)
+    log.warning("refresh_token_reused", user_id=user.id, login_id=login.id)
+    raise Unauthorized("The refresh token has been used before. Log in again.", code="refresh_token_reused")
+
+
+def _is_direct_parent(claims: Claims, login: Login, now: datetime) -> bool:
+    return (
+        claims.generation == login.generation - 1
+        and login.rotated_at is not None
+        and now - login.rotated_at <= timedelta(seconds=REUSE_GRACE_S)
+    )
+
+
+def _expiry(now: datetime) -> datetime:
+    return now + timedelta(days=int(current_app.config["SETTINGS"].refresh_token_expire_days))

@@ -1,0 +1,153 @@
+"""Tokens: their claims, how they are issued, and how they are verified.
+
+Claims: iss aud sub login jti type iat nbf exp, in refresh tokens also `generation`. No personal data and no role: what
+somebody may do is read from their account with each request. The header's `kid` names the key.
+"""
+
+import hashlib
+import threading
+import time
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from flask import Flask, current_app
+from flask_jwt_extended import create_access_token, create_refresh_token, decode_token
+from flask_jwt_extended.exceptions import JWTExtendedException
+from jwt import ExpiredSignatureError, InvalidTokenError
+
+from webapp.auth.guard import Claims
+from webapp.config import Settings
+from webapp.extensions import jwt
+from webapp.http.errors import Unauthorized
+from webapp.models import Login
+
+ALGORITHM = "HS256"
+ISSUER = AUDIENCE = "driving-sessions"
+ACCESS, REFRESH = "access", "refresh"
+
+MAX_TOKEN_LENGTH = 2048
+MAX_REMEMBERED = 10_000
+"""How many verified tokens a process remembers; about 1 KiB each."""
+
+
+class VerifiedTokens:
+    """Tokens whose signature was verified in this process, by their exact characters.
+
+    Only the signature and the form of the claims are remembered. Expiry is checked at each use, and whether the login
+    is still alive is the guard's business at each request.
+    """
+
+    def __init__(self, size: int = MAX_REMEMBERED) -> None:
+        self._claims: dict[str, Claims] = {}
+        self._size = size
+        self._lock = threading.Lock()
+
+    def get(self, encoded: str) -> Claims | None:
+        """Return the claims of a token that was verified before and has not expired."""
+        claims = self._claims.get(encoded)
+        return claims if claims is not None and claims.expires_at > time.time() else None
+
+    def remember(self, encoded: str, claims: Claims) -> None:
+        """Remember a verified token, in place of the one remembered longest when there are too many."""
+        with self._lock:
+            self._claims[encoded] = claims
+            while len(self._claims) > self._size:
+                del self._claims[next(iter(self._claims))]
+
+
+def configure(app: Flask, settings: Settings) -> None:
+    """Set flask-jwt-extended up: one algorithm, one place for the token, issuer and audience checked."""
+    app.config.update(
+        JWT_SECRET_KEY=settings.jwt_secret_key,
+        JWT_ALGORITHM=ALGORITHM,
+        JWT_DECODE_ALGORITHMS=[ALGORITHM],
+        JWT_TOKEN_LOCATION=["headers"],
+        JWT_ENCODE_ISSUER=ISSUER,
+        JWT_DECODE_ISSUER=ISSUER,
+        JWT_ENCODE_AUDIENCE=AUDIENCE,
+        JWT_DECODE_AUDIENCE=AUDIENCE,
+        JWT_ACCESS_TOKEN_EXPIRES=timedelta(minutes=settings.access_token_expire_minutes),
+        JWT_REFRESH_TOKEN_EXPIRES=timedelta(days=settings.refresh_token_expire_days),
+    )
+    jwt.init_app(app)
+    app.extensions["verified_tokens"] = VerifiedTokens()
+
+
+def key_id(secret: str) -> str:
+    """Name a key without telling it: the first 8 hex digits of its SHA-256."""
+    return hashlib.sha256(secret.encode()).hexdigest()[:8]
+
+
+@jwt.decode_key_loader
+def _key_for(header: dict[str, Any], _claims: dict[str, Any]) -> str:
+    secret: str = current_app.config["JWT_SECRET_KEY"]
+    if header.get("kid") != key_id(secret):
+        raise InvalidTokenError("unknown key")
+    return secret
+
+
+def issue(login: Login) -> dict[str, Any]:
+    """Make the pair of tokens of a login's present generation, in the form of the contract."""
+    settings: Settings = current_app.config["SETTINGS"]
+    headers = {"kid": key_id(settings.jwt_secret_key)}
+    claims = {"login": login.id}
+    return {
+        "access_token": create_access_token(login.user_id, additional_claims=claims, additional_headers=dict(headers)),
+        "refresh_token": create_refresh_token(
+            login.user_id,
+            additional_claims={**claims, "generation": login.generation},
+            additional_headers=dict(headers),
+        ),
+        "token_type": "Bearer",
+        "expires_in": settings.access_token_expire_minutes * 60,
+        "refresh_expires_in": settings.refresh_token_expire_days * 86_400,
+    }
+
+
+def verify(encoded: str) -> Claims:
+    """Return the claims of a token: signature, form, issuer, audience and times are good. Raises 401 otherwise."""
+    remembered: VerifiedTokens = current_app.extensions["verified_tokens"]
+    claims = remembered.get(encoded)
+    if claims is None:
+        claims = _decode(encoded)
+        remembered.remember(encoded, claims)
+    return claims
+
+
+def _decode(encoded: str) -> Claims:
+    if len(encoded) > MAX_TOKEN_LENGTH or not encoded.isascii():
+        raise _invalid()
+    try:
+        payload = decode_token(encoded)
+    except ExpiredSignatureError:
+        raise Unauthorized("The token has expired.", code="token_expired") from None
+    except (InvalidTokenError, JWTExtendedException, ValueError, TypeError):
+        raise _invalid() from None
+    return _claims_of(payload)
+
+
+def _claims_of(payload: dict[str, Any]) -> Claims:
+    """Take the claims out of a payload; each must be there and of its type. PyJWT asks for none of them by itself."""
+    user_id, login_id, jti, kind = (payload.get(name) for name in ("sub", "login", "jti", "type"))
+    expires_at, generation = payload.get("exp"), payload.get("generation")
+    is_whole = (
+        all(_is_uuid(value) for value in (user_id, login_id, jti))
+        and kind in (ACCESS, REFRESH)
+        and all(type(payload.get(name)) is int for name in ("exp", "iat", "nbf"))
+        and (type(generation) is int if kind == REFRESH else generation is None)
+    )
+    if not is_whole:
+        raise _invalid()
+    return Claims(str(user_id), str(login_id), str(jti), str(kind), int(expires_at or 0), generation)
+
+
+def _is_uuid(value: object) -> bool:
+    try:
+        return isinstance(value, str) and str(UUID(value)) == value
+    except ValueError:
+        return False
+
+
+def _invalid() -> Unauthorized:
+    return Unauthorized("The token is not valid.", code="token_invalid")

@@ -1,0 +1,119 @@
+"""Reading through the cache, and filling it: one way for every kind, for readers and for the worker alike."""
+
+import time
+from collections.abc import Sequence
+from enum import StrEnum
+
+import structlog
+from redis import RedisError
+
+from webapp.cache import warming
+from webapp.cache.entries import Entry, new_lease_token
+from webapp.cache.kinds import MISSING, MISSING_TTL_S, Kind
+from webapp.cache.redis import get_cache
+from webapp.database import read_connection
+
+log = structlog.get_logger(__name__)
+
+POLL_INTERVAL_S = 0.01
+POLLS = 10
+"""How often a reader looks again while somebody else fills: 100 ms in all, then it reads the database itself."""
+
+
+class Source(StrEnum):
+    """Where an answer came from."""
+
+    HIT = "hit"
+    MISS = "miss"
+    BYPASS = "bypass"
+
+
+def prefetch(cache_keys: Sequence[str]) -> list[str | None] | None:
+    """Fetch many keys raw in one round trip; None when Redis is out of reach or not to be believed."""
+    cache = get_cache()
+    if not cache.trust.believes():
+        return None
+    try:
+        raw: list[str | None] = cache.client.mget(cache_keys)  # type: ignore[assignment]
+    except RedisError as error:
+        cache.trust.doubt(error, operation="read")
+        return None
+    # The trouble may have been noticed by another thread while this answer was on its way.
+    return raw if cache.trust.believes() else None
+
+
+def get(kind: Kind, id: str) -> tuple[Entry, Source]:
+    """Return the entry of one id and where it came from. A row that does not exist is `MISSING`."""
+    raw = prefetch([kind.key(id)])
+    if raw is None:
+        return load(kind, id), Source.BYPASS
+    found = get_cache().entries.parse(raw[0])
+    return (found, Source.HIT) if found is not None else fill(kind, id)
+
+
+def load(kind: Kind, id: str) -> Entry:
+    """Read one entry from the database."""
+    with read_connection() as connection:
+        return kind.load(connection, [id]).get(id, MISSING)
+
+
+def fill(kind: Kind, id: str) -> tuple[Entry, Source]:
+    """Answer a miss: load and put under a lease, or wait a moment for who holds the lease, or just load."""
+    cache = get_cache()
+    key = kind.key(id)
+    try:
+        for _ in range(POLLS):
+            token = new_lease_token()
+            if cache.entries.lease([key], token)[0]:
+                entry = load(kind, id)
+                put(kind, {id: entry}, token)
+                return entry, Source.MISS
+            time.sleep(POLL_INTERVAL_S)
+            found = cache.entries.read([key])[0]
+            if found is not None and cache.trust.believes():
+                return found, Source.MISS
+    except RedisError as error:
+        cache.trust.doubt(error, operation="fill")
+        return load(kind, id), Source.BYPASS
+    return load(kind, id), Source.MISS
+
+
+def put(kind: Kind, entries: dict[str, Entry], token: str) -> int:
+    """Store what was loaded under the lease `token` (or, with "", in place of older values). Return how many were
+    taken.
+
+    A row that changed while it was loaded is refused. The change that caused it met our lease and left the warming to
+    us, so we ask for it.
+    """
+    cache = get_cache()
+    existing = {kind.key(id): entry for id, entry in entries.items() if entry.body}
+    missing = {kind.key(id): entry for id, entry in entries.items() if not entry.body}
+    taken = cache.entries.put(existing, kind.ttl_s(), token) + cache.entries.put(missing, MISSING_TTL_S, token)
+    refused = [key for key, was_taken in zip([*existing, *missing], taken, strict=True) if not was_taken]
+    if refused and token:
+        warming.ask(refused)
+    return sum(taken)
+
+
+def warm(kind: Kind, ids: Sequence[str]) -> int:
+    """Fill those of many ids that nobody has filled: one SELECT and two round trips. Return how many were filled.
+
+    Raises RedisError and SQLAlchemy's errors: the caller is a task, and says what became of it.
+    """
+    token = new_lease_token()
+    leases = get_cache().entries.lease([kind.key(id) for id in ids], token)
+    leased = [id for id, granted in zip(ids, leases, strict=True) if granted]
+    return put(kind, _load_many(kind, leased), token) if leased else 0
+
+
+def refresh(kind: Kind, ids: Sequence[str]) -> int:
+    """Load many ids and put them in place of their values, which begins their TTL anew. Return how many were
+    renewed.
+    """
+    return put(kind, _load_many(kind, ids), token="") if ids else 0
+
+
+def _load_many(kind: Kind, ids: Sequence[str]) -> dict[str, Entry]:
+    with read_connection() as connection:
+        found = kind.load(connection, ids)
+    return {id: found.get(id, MISSING) for id in ids}

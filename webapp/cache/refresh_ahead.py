@@ -1,0 +1,83 @@
+"""Renewing what is read before it expires, so that a hot key does not expire under load.
+
+Redis itself knows what is hot: OBJECT IDLETIME is the time since a key was last read or written. An entry that is idle
+for less time than it has existed was read since it was put.
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+
+import structlog
+from redis import RedisError
+from redis.exceptions import ResponseError
+
+from webapp.cache import fills, keys
+from webapp.cache.driving_sessions import SESSIONS
+from webapp.cache.redis import get_redis
+
+log = structlog.get_logger(__name__)
+
+BUDGET_S = 5.0
+"""How long one run may take, in s. The next one goes on where it stopped."""
+
+DUE_AT = 0.4
+"""An entry is due when less than this share of its TTL is left."""
+
+SCAN_COUNT = 1000
+LOCK_TTL_MS = 30_000
+SLACK_S = 2
+
+
+def refresh_ahead() -> int:
+    """Renew the cached sessions that were read and will expire soon. Returns how many; 0 while another run is under
+    way.
+    """
+    redis = get_redis()
+    lock = keys.job_lock("refresh_ahead")
+    if not redis.set(lock, "1", nx=True, px=LOCK_TTL_MS):
+        return 0
+    try:
+        return sum(fills.refresh(SESSIONS, _hot(found)) for found in _scan())
+    finally:
+        redis.delete(lock)
+
+
+def _scan() -> Iterator[list[str]]:
+    """Walk over the cached sessions for `BUDGET_S`, from where the last run stopped."""
+    redis = get_redis()
+    deadline = time.monotonic() + BUDGET_S
+    cursor = int(redis.get(keys.REFRESH_AHEAD_CURSOR) or 0)
+    while True:
+        cursor, found = redis.scan(cursor, match=f"{keys.SESSION_PREFIX}*", count=SCAN_COUNT)
+        yield found  # type: ignore[misc]
+        if cursor == 0 or time.monotonic() > deadline:
+            redis.set(keys.REFRESH_AHEAD_CURSOR, cursor, ex=60)
+            return
+
+
+def _hot(cache_keys: Sequence[str]) -> list[str]:
+    """Return the ids of those keys that will expire soon and were read since they were put."""
+    if not cache_keys:
+        return []
+    pipeline = get_redis().pipeline(transaction=False)
+    for key in cache_keys:
+        pipeline.pttl(key)
+        pipeline.object("IDLETIME", key)
+    answers = pipeline.execute(raise_on_error=False)
+    ids = []
+    for key, left_ms, idle_s in zip(cache_keys, answers[::2], answers[1::2], strict=True):
+        if isinstance(left_ms, RedisError) or isinstance(idle_s, RedisError):
+            _raise_unless_untold(left_ms, idle_s)
+            continue
+        ttl_s = SESSIONS.ttl_s()
+        age_s = ttl_s - left_ms / 1000
+        if 0 < left_ms < ttl_s * 1000 * DUE_AT and idle_s is not None and idle_s < age_s - SLACK_S:
+            ids.append(key.removeprefix(keys.SESSION_PREFIX))
+    return ids
+
+
+def _raise_unless_untold(*answers: object) -> None:
+    """Let pass that a server with an LFU policy does not tell idle times: its hot keys are then filled by readers."""
+    for answer in answers:
+        if isinstance(answer, RedisError) and not isinstance(answer, ResponseError):
+            raise answer

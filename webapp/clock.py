@@ -1,0 +1,21 @@
+"""The server's clock, and how a time is written: RFC 3339 in UTC with milliseconds."""
+
+from datetime import UTC, datetime
+
+
+def utcnow() -> datetime:
+    """Return the present time in UTC, cut to whole milliseconds: what is stored is what is shown."""
+    return to_milliseconds(datetime.now(UTC))
+
+
+def to_milliseconds(moment: datetime) -> datetime:
+    """Return `moment` (with an offset) in UTC, cut to whole milliseconds."""
+    moment = moment.astimezone(UTC)
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+def rfc3339(moment: datetime | None) -> str | None:
+    """Write a time (with an offset) as `2026-11-23T08:30:00.000Z`; None stays None."""
+    if moment is None:
+        return None
+    return to_milliseconds(moment).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"

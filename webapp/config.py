@@ -1,0 +1,116 @@
+"""The settings: the only place that reads the environment.
+
+Each field is one environment variable of the same name in capitals. A wrong value ends the process with one clear line
+(see `load`). `.env.example` and the README describe every one of them; a contract test compares.
+"""
+
+import sys
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+MIN_SECRET_BYTES = 32
+"""RFC 7518, section 3.2: a key for HS256 is at least as long as the hash, 256 bits."""
+
+KNOWN_SECRETS = (
+    "change-me",
+    "changeme",
+    "secret",
+    "development",
+    "dev-secret",
+    "your-secret",
+    "please-change",
+    "0" * 16,
+)
+DEVELOPMENT_SECRET = "development-only-secret-that-production-refuses"  # noqa: S105 - production refuses it
+
+
+class Settings(BaseSettings):
+    """Validated settings. Times carry their unit in the name."""
+
+    # An empty variable means "not set": that is how process managers spell an absent value.
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True, env_ignore_empty=True)
+
+    app_env: Literal["development", "production"] = "development"
+    var_dir: Path = Path("var")
+    database_url: str = ""
+    redis_url: str = "redis://127.0.0.1:6379/0"
+    redis_max_connections: int = Field(10, ge=1, le=1000)
+    redis_tls_verify: bool = True
+    celery_broker_url: str = ""
+    jwt_secret_key: str = DEVELOPMENT_SECRET
+    access_token_expire_minutes: int = Field(15, ge=1, le=1440)
+    refresh_token_expire_days: int = Field(14, ge=1, le=365)
+    session_cache_ttl: int = Field(300, ge=10, le=86_400)
+    cache_probe_interval_ms: int = Field(50, ge=0, le=1000)
+    reconcile_interval_s: int = Field(5, ge=1, le=300)
+    password_hash_memory_kib: int = Field(19_456, ge=8)
+    web_threads: int = Field(4, ge=1, le=64)
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @field_validator("database_url")
+    @classmethod
+    def _name_the_driver(cls, url: str) -> str:
+        # Heroku hands out postgres://, which SQLAlchemy has not accepted since 1.4; and we bring psycopg 3.
+        for scheme in ("postgres://", "postgresql://"):
+            if url.startswith(scheme):
+                return "postgresql+psycopg://" + url.removeprefix(scheme)
+        if url and not url.startswith(("postgresql+psycopg://", "sqlite:///")):
+            raise ValueError("must begin with postgres://, postgresql:// or sqlite:///")
+        return url
+
+    @field_validator("redis_url", "celery_broker_url")
+    @classmethod
+    def _name_a_redis(cls, url: str) -> str:
+        if url and not url.startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("must begin with redis://, rediss:// or unix:// (a Redis Cluster cannot be the broker)")
+        return url
+
+    @model_validator(mode="after")
+    def _refuse_a_guessable_secret(self) -> Self:
+        if len(self.jwt_secret_key.encode()) < MIN_SECRET_BYTES:
+            raise ValueError(f"JWT_SECRET_KEY must be at least {MIN_SECRET_BYTES} bytes long")
+        if self.app_env == "production":
+            if "jwt_secret_key" not in self.model_fields_set or self.jwt_secret_key == DEVELOPMENT_SECRET:
+                raise ValueError("JWT_SECRET_KEY is required when APP_ENV=production")
+            lowered = self.jwt_secret_key.lower()
+            if len(set(lowered)) < 8 or any(lowered.startswith(known) for known in KNOWN_SECRETS):
+                raise ValueError("JWT_SECRET_KEY is a known or trivial secret; make one with: openssl rand -hex 32")
+        return self
+
+    @property
+    def sqlalchemy_url(self) -> str:
+        """Where the rows are: DATABASE_URL, or a SQLite file in the var folder."""
+        return self.database_url or f"sqlite:///{self.var_dir.absolute()}/driving.db"
+
+    @property
+    def broker_url(self) -> str:
+        """Where the tasks are, in the form that Celery understands."""
+        return broker_url(self.celery_broker_url or self.redis_url)
+
+
+def broker_url(url: str) -> str:
+    """Spell a Redis URL as Celery does: a unix socket has another scheme there."""
+    return "redis+socket://" + url.removeprefix("unix://") if url.startswith("unix://") else url
+
+
+def broker_tls(settings: Settings) -> dict[str, Any] | None:
+    """Return Celery's TLS options for a `rediss://` broker, None for any other."""
+    if not settings.broker_url.startswith("rediss://"):
+        return None
+    return {"ssl_cert_reqs": "required" if settings.redis_tls_verify else "none"}
+
+
+def load(**overrides: Any) -> Settings:
+    """Read the settings from the environment; `overrides` win. Exits with status 1 and one line on a wrong value."""
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(str(part) for part in problem['loc']).upper()}: {problem['msg']}".removeprefix(": ")
+            for problem in error.errors(include_input=False, include_url=False)
+        )
+        print(f"configuration error: {problems}", file=sys.stderr)
+        sys.exit(1)

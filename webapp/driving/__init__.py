@@ -1,0 +1,1 @@
+"""Drives: their sessions, readings and summaries."""

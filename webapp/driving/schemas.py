@@ -1,0 +1,210 @@
+"""Bodies and answers of the Driving sessions and Readings tables."""
+
+import re
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, Field, StringConstraints
+from pydantic_core import PydanticCustomError
+
+from webapp import cursors
+from webapp.clock import to_milliseconds
+from webapp.http.bodies import RequestBody
+
+RFC3339 = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
+YEARS = range(1970, 9999)
+MAX_SEQ = 2**53 - 1
+MAX_READINGS = 1000
+MAX_OBJECT_CHARACTERS = 4096
+
+
+def _rfc3339(value: Any) -> Any:
+    if not isinstance(value, str) or not RFC3339.fullmatch(value):
+        raise PydanticCustomError(
+            "invalid_time", "must be an RFC 3339 time with an offset, as 2026-11-23T08:30:00.000Z"
+        )
+    return value
+
+
+def _storable(moment: datetime) -> datetime:
+    if moment.year not in YEARS:
+        raise PydanticCustomError("invalid_time", "must lie between 1970 and 9998")
+    return to_milliseconds(moment)
+
+
+def _small(value: dict[str, Any] | None) -> dict[str, Any] | None:
+    if value is not None and len(repr(value)) > MAX_OBJECT_CHARACTERS:
+        raise PydanticCustomError("too_large", f"must be at most {MAX_OBJECT_CHARACTERS} characters long")
+    return value
+
+
+Time = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_rfc3339), AfterValidator(_storable)]
+Tag = Annotated[str, StringConstraints(min_length=1, max_length=50)]
+Tags = Annotated[list[Tag], Field(max_length=20)]
+Name = Annotated[str, StringConstraints(max_length=200)]
+Notes = Annotated[str, StringConstraints(max_length=10_000)]
+FreeObject = Annotated[dict[str, Any], AfterValidator(_small)]
+
+
+class SessionStart(RequestBody):
+    """How a drive begins. Everything may be left out."""
+
+    client_session_id: UUID | None = Field(
+        None, description="Made by the client: repeating it returns the same session."
+    )
+    name: Name | None = None
+    notes: Notes | None = None
+    tags: Tags | None = None
+    vehicle: FreeObject | None = None
+    device: FreeObject | None = None
+    started_at: Time | None = None
+
+
+class SessionChange(RequestBody):
+    """What may change of a drive; what is left out stays."""
+
+    name: Name | None = None
+    notes: Notes | None = None
+    tags: Tags | None = None
+    vehicle: FreeObject | None = None
+
+
+class SessionEnd(RequestBody):
+    """How a drive ends."""
+
+    ended_at: Time | None = None
+
+
+class Reading(RequestBody):
+    """One measurement of a drive."""
+
+    seq: int = Field(ge=0, le=MAX_SEQ, description="Unique in the session.")
+    t: Time
+    lat: float | None = Field(None, ge=-90, le=90)
+    lon: float | None = Field(None, ge=-180, le=180)
+    accuracy_m: float | None = Field(None, ge=0, le=1_000_000)
+    speed_mps: float | None = Field(None, ge=0, le=1_000)
+    heading_deg: float | None = Field(None, ge=0, le=360)
+    accel_long_mps2: float | None = Field(None, ge=-1_000, le=1_000)
+    accel_lat_mps2: float | None = Field(None, ge=-1_000, le=1_000)
+    perclos: float | None = Field(None, ge=0, le=1)
+    fatigue_score: float | None = Field(None, ge=0, le=100)
+    eyes_closed: bool | None = None
+    blink_rate_pm: float | None = Field(None, ge=0, le=1_000)
+    hr_bpm: float | None = Field(None, ge=0, le=500)
+
+
+class ReadingBatch(RequestBody):
+    """Readings in any order; some may have been sent before."""
+
+    readings: Annotated[list[Reading], Field(min_length=1, max_length=MAX_READINGS)]
+
+
+class ListQuery(BaseModel):
+    """Filters and paging of a driver's sessions. `from` and `to` bound started_at: from ≤ started_at < to."""
+
+    model_config = {"extra": "forbid", "populate_by_name": True}
+
+    status: Literal["active", "completed", "abandoned"] | None = None
+    from_: Time | None = Field(None, alias="from")
+    to: Time | None = None
+    updated_since: Time | None = None
+    limit: int = Field(20, ge=1, le=100)
+    cursor: Annotated[str | None, Field(max_length=200)] = None
+
+    def is_first_page(self) -> bool:
+        """Say whether this is the page that is cached: no filter, no cursor, the default limit."""
+        return not self.model_dump(exclude_defaults=True)
+
+    def decoded_cursor(self) -> cursors.Cursor | None:
+        """Return where the page begins. Raises ValueError for a cursor that is not ours."""
+        return cursors.decode(self.cursor) if self.cursor is not None else None
+
+
+class SummaryDocument(BaseModel):
+    """What a drive amounts to. A value is null until a reading has what it is made of."""
+
+    status: Literal["live", "final"]
+    duration_s: float
+    moving_s: float | None
+    idle_s: float | None
+    distance_m: float | None
+    speed_avg_mps: float | None
+    speed_max_mps: float | None
+    harsh_brakes: int
+    harsh_accelerations: int
+    fatigue_avg: float | None
+    fatigue_max: float | None
+    perclos_max: float | None
+    alerts_warning: int
+    alerts_critical: int
+
+
+class SmallSummaryDocument(BaseModel):
+    """A summary without its details."""
+
+    status: Literal["live", "final"]
+    duration_s: float
+    distance_m: float | None
+
+
+class _SessionFields(BaseModel):
+    id: str
+    user_id: str
+    client_session_id: str | None
+    status: Literal["active", "completed", "abandoned"]
+    end_reason: Literal["client", "timeout"] | None
+    name: str | None
+    tags: list[str]
+    vehicle: dict[str, Any] | None
+    started_at: datetime
+    ended_at: datetime | None
+    last_reading_at: datetime | None
+    readings_count: int
+    last_seq: int | None
+    version: int
+    created_at: datetime
+    updated_at: datetime
+
+
+class SessionDocument(_SessionFields):
+    """A driving session."""
+
+    notes: str | None
+    device: dict[str, Any] | None
+    summary: SummaryDocument
+
+
+class SessionRowDocument(_SessionFields):
+    """A driving session as it stands in a list."""
+
+    summary: SmallSummaryDocument
+
+
+class SessionListDocument(BaseModel):
+    """A page of a driver's sessions, newest first."""
+
+    data: list[SessionRowDocument]
+    next_cursor: str | None
+    has_more: bool
+
+
+class RejectedReading(BaseModel):
+    """A reading that was not kept, and why."""
+
+    index: int
+    seq: int
+    code: Literal["too_far_in_the_future", "before_the_start"]
+
+
+class ReceiptDocument(BaseModel):
+    """What became of a batch. What is accepted is in the database."""
+
+    accepted: int
+    duplicates: int
+    rejected: list[RejectedReading]
+    last_seq: int | None
+    session_version: int
+    alerts: list[dict[str, Any]]
+    server_time: datetime

@@ -1,0 +1,196 @@
+"""The life of a drive: start, change, end, delete, abandon. Each function works in `db.session` and commits nothing.
+
+active → completed (the client ended it) or → abandoned (no contact for 15 minutes, by the server's clock).
+"""
+
+from datetime import datetime, timedelta
+from typing import Any, NoReturn
+
+from sqlalchemy import select, update
+from sqlalchemy.exc import IntegrityError
+
+from webapp.clock import to_milliseconds, utcnow
+from webapp.driving.schemas import SessionStart
+from webapp.driving.summary import summarize
+from webapp.extensions import db
+from webapp.http.errors import Conflict, NotFound, field_error
+from webapp.models import DrivingSession, new_id
+from webapp.models.driving_session import ABANDONED, ACTIVE, COMPLETED
+
+MAX_FUTURE = timedelta(minutes=5)
+"""How far a client's clock may be ahead of the server's."""
+
+ABANDONED_AFTER = timedelta(minutes=15)
+
+
+def not_found() -> NotFound:
+    """Make the one answer for a session that never was, was deleted, is somebody else's, or has a malformed id."""
+    return NotFound("There is no such session.", code="session_not_found")
+
+
+def start(user_id: str, given: SessionStart) -> tuple[DrivingSession, bool]:
+    """Start a drive, or find the one that this client_session_id started. Returns it and whether it is new.
+
+    Raises 409 when another drive is active, 422 when it starts in the future.
+    """
+    now = utcnow()
+    started_at = given.started_at or now
+    if started_at > now + MAX_FUTURE:
+        raise field_error("/started_at", "in_the_future", "must not lie more than 5 minutes in the future")
+    client_session_id = str(given.client_session_id) if given.client_session_id else None
+    if repeated := _started_as(user_id, client_session_id):
+        return repeated, False
+    session = DrivingSession(
+        id=new_id(),
+        user_id=user_id,
+        client_session_id=client_session_id,
+        name=given.name,
+        notes=given.notes,
+        tags=given.tags or [],
+        vehicle=given.vehicle,
+        device=given.device,
+        started_at=started_at,
+        summary=summarize([], "live"),
+        created_at=now,
+        updated_at=now,
+        last_contact_at=now,
+    )
+    db.session.add(session)
+    try:
+        db.session.flush()
+    except IntegrityError:
+        # Two starts raced, or a drive is active: the unique indexes decide, not a look beforehand.
+        db.session.rollback()
+        if repeated := _started_as(user_id, client_session_id):
+            return repeated, False
+        _refuse_second_active(user_id)
+    return session, True
+
+
+def _started_as(user_id: str, client_session_id: str | None) -> DrivingSession | None:
+    if client_session_id is None:
+        return None
+    found = db.session.scalar(
+        select(DrivingSession).where(
+            DrivingSession.user_id == user_id, DrivingSession.client_session_id == client_session_id
+        )
+    )
+    if found is not None and found.deleted_at is not None:
+        raise Conflict("The session of this client_session_id was deleted.", code="session_deleted")
+    return found
+
+
+def _refuse_second_active(user_id: str) -> NoReturn:
+    active_id = db.session.scalar(
+        select(DrivingSession.id).where(
+            DrivingSession.user_id == user_id, DrivingSession.status == ACTIVE, DrivingSession.deleted_at.is_(None)
+        )
+    )
+    raise Conflict("Another drive is active. End it first.", code="session_already_active", session_id=active_id)
+
+
+def locked(user_id: str, session_id: str) -> DrivingSession:
+    """Return a driver's session, locked until the end of the transaction. Raises 404."""
+    session = db.session.get(DrivingSession, session_id, with_for_update={"key_share": True}, populate_existing=True)
+    if session is None or session.user_id != user_id or session.deleted_at is not None:
+        raise not_found()
+    return session
+
+
+def change(session: DrivingSession, changes: dict[str, Any]) -> None:
+    """Set what the client names (name, notes, tags, vehicle). Nothing rises when nothing is different."""
+    if "tags" in changes:
+        changes["tags"] = changes["tags"] or []
+    different = {name: value for name, value in changes.items() if getattr(session, name) != value}
+    for name, value in different.items():
+        setattr(session, name, value)
+    _touch(session, is_change=bool(different))
+
+
+def end(session: DrivingSession, ended_at: datetime | None) -> None:
+    """Complete a drive; one that is closed stays as it is. Raises 422 when it ends before it starts, or in the
+    future.
+    """
+    if session.status != ACTIVE:
+        return
+    now = utcnow()
+    at = ended_at or max(now, session.started_at)
+    if at < session.started_at:
+        raise field_error("/ended_at", "before_the_start", "must not lie before started_at")
+    if at > max(now, session.started_at) + MAX_FUTURE:
+        raise field_error("/ended_at", "in_the_future", "must not lie more than 5 minutes in the future")
+    _close(session, COMPLETED, "client", at)
+
+
+def abandon(session: DrivingSession) -> None:
+    """Close a drive that fell silent: it ended with its last reading, or where it started if there was none."""
+    _close(session, ABANDONED, "timeout", max(session.last_reading_at or session.started_at, session.started_at))
+
+
+def _close(session: DrivingSession, status: str, reason: str, ended_at: datetime) -> None:
+    session.status = status
+    session.end_reason = reason
+    session.ended_at = to_milliseconds(ended_at)
+    session.closed_at = utcnow()
+    session.summary = {**session.summary, "status": "final"}
+    _touch(session, is_change=True)
+
+
+def delete(session: DrivingSession) -> None:
+    """Delete a drive. Its row stays, so that its version can go on rising."""
+    session.deleted_at = utcnow()
+
+
+def _touch(session: DrivingSession, is_change: bool) -> None:
+    """Note a contact, by the server's clock. A contact alone is no change: it raises no version."""
+    now = utcnow()
+    if is_change:
+        session.updated_at = now
+        session.last_contact_at = now
+    else:
+        record_contact(session.id, now)
+
+
+def record_contact(session_id: str, now: datetime) -> None:
+    """Write down that a drive was heard of, without changing anything that is shown."""
+    db.session.execute(
+        update(DrivingSession)
+        .where(DrivingSession.id == session_id)
+        .values(last_contact_at=now, updated_at=DrivingSession.updated_at)
+        .execution_options(changes_nothing_cached=True, synchronize_session=False)
+    )
+
+
+def silent_ids(limit: int) -> list[str]:
+    """Return the ids of active drives without any contact for 15 minutes, longest silent first."""
+    return list(
+        db.session.scalars(
+            select(DrivingSession.id)
+            .where(
+                DrivingSession.status == ACTIVE,
+                DrivingSession.deleted_at.is_(None),
+                DrivingSession.last_contact_at < utcnow() - ABANDONED_AFTER,
+            )
+            .order_by(DrivingSession.last_contact_at)
+            .limit(limit)
+        )
+    )
+
+
+def close_if_silent(session_id: str) -> bool:
+    """Abandon a drive unless it was heard of meanwhile. Returns whether it was."""
+    session = db.session.scalar(
+        select(DrivingSession)
+        .where(
+            DrivingSession.id == session_id,
+            DrivingSession.status == ACTIVE,
+            DrivingSession.deleted_at.is_(None),
+            DrivingSession.last_contact_at < utcnow() - ABANDONED_AFTER,
+        )
+        .with_for_update(key_share=True)
+        .execution_options(populate_existing=True)
+    )
+    if session is None:
+        return False
+    abandon(session)
+    return True

@@ -1,0 +1,1 @@
+"""Shared HTTP habits: one error shape, strict bodies, conditional requests, idempotency, request ids."""

@@ -1,0 +1,102 @@
+"""Validation and the OpenAPI description, from one declaration per route.
+
+spectree collects the declarations. Its own reading of requests turns malformed JSON into `{}`, so ours is put in its
+place.
+"""
+
+from typing import Any
+
+from flask import Flask
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from spectree import Response as Responses
+from spectree import SecurityScheme, SpecTree
+from spectree.models import SecureType, SecuritySchemeData
+from spectree.plugins.base import Context
+from spectree.plugins.flask_plugin import FlaskPlugin
+
+from webapp.http.bodies import MAX_BODY_BYTES, invalid, read_body
+
+BEARER: list[dict[str, list[str]]] = [{"bearer": []}]
+PUBLIC: list[dict[str, list[str]]] = []
+
+
+class ProblemDocument(BaseModel):
+    """An error (RFC 9457)."""
+
+    model_config = ConfigDict(title="Problem", extra="allow")
+
+    type: str
+    title: str
+    status: int
+    detail: str | None = None
+    code: str = Field(description="Stable, in snake_case: what a program decides by.")
+    request_id: str | None
+    errors: list[dict[str, str]] | None = Field(
+        None, description="Of a 422: pointer, code and detail of each wrong value."
+    )
+
+
+class StrictPlugin(FlaskPlugin):
+    """Reads bodies strictly, raises our errors, and leaves responses as they are."""
+
+    def request_validation(self, request: Any, query: Any, json: Any, form: Any, headers: Any, cookies: Any) -> None:
+        try:
+            found = query.model_validate(request.args.to_dict()) if query else None
+        except ValidationError as error:
+            raise invalid(error) from None
+        request.context = Context(found, read_body(request, json) if json else None, None, None, None)
+
+    def validate_response(
+        self, resp: Any, resp_model: Any, skip_validation: bool, force_resp_serialize: bool
+    ) -> tuple[Any, None]:
+        return resp, None
+
+
+def _ignore(*_args: Any) -> None:
+    """Do nothing before and after validation: errors are raised, and logged where they are translated."""
+
+
+api = SpecTree(
+    backend=StrictPlugin,
+    mode="strict",
+    annotations=False,
+    title="Driving sessions",
+    version="1",
+    description="Records drives: log in, start a drive, upload its readings, end it, read it back.",
+    security_schemes=[
+        SecurityScheme(
+            name="bearer", data=SecuritySchemeData(type=SecureType.HTTP, scheme="bearer", bearer_format="JWT")
+        )
+    ],
+    before=_ignore,
+    after=_ignore,
+    validation_error_model=ProblemDocument,
+    naming_strategy=lambda model: model.__name__.removesuffix("Document"),
+    nested_naming_strategy=lambda _parent, child: child.removesuffix("Document"),
+)
+
+
+def responses(*problems: int, **models: Any) -> Responses:
+    """Declare what a route answers: a model (or None) per success, and the statuses of its problems."""
+    return Responses(**models, **{f"HTTP_{status}": ProblemDocument for status in (*problems, 422, 429, 503)})
+
+
+def openapi_document(app: Flask) -> dict[str, Any]:
+    """Describe every declared route of `app`."""
+    api.app = app
+    document: dict[str, Any] = api._generate_spec()
+    for methods in document["paths"].values():
+        for operation in methods.values():
+            _say_what_spectree_does_not(operation, document["components"]["schemas"])
+    return document
+
+
+def _say_what_spectree_does_not(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
+    for status, response in operation["responses"].items():
+        if int(status) >= 400 and "content" in response:
+            response["content"] = {"application/problem+json": next(iter(response["content"].values()))}
+    body = operation.get("requestBody")
+    if body:
+        name = body["content"]["application/json"]["schema"]["$ref"].rsplit("/", 1)[-1]
+        body["required"] = bool(schemas[name].get("required"))
+        body["description"] = f"At most {MAX_BODY_BYTES} bytes after decompression; Content-Encoding gzip is accepted."

@@ -1,0 +1,102 @@
+"""Reading request bodies: strictly, from the bytes."""
+
+import json
+import zlib
+from typing import Any, NoReturn, TypeVar
+
+from flask import Request
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from webapp.http.errors import BadRequest, Invalid, TooLarge, UnsupportedMediaType
+
+MAX_BODY_BYTES = 1024 * 1024
+"""The largest body that is read, after decompression (contract: 1 MiB)."""
+
+Model = TypeVar("Model", bound=BaseModel)
+
+ERROR_CODES = {"missing": "required", "extra_forbidden": "unknown_field"}
+
+
+class RequestBody(BaseModel):
+    """Parent of all request bodies: an unknown field is an error, and so is a value of another type."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, hide_input_in_errors=True)
+
+
+def read_body(request: Request, model: type[Model]) -> Model:
+    """Read a JSON body into `model`.
+
+    An empty body is `{}` when the model asks for nothing. Raises 400 (not JSON), 413 (too large), 415 (another type or
+    encoding) or 422 (a wrong value).
+    """
+    raw = _decompressed(request)
+    if not raw and not request.content_type and not any(f.is_required() for f in model.model_fields.values()):
+        raw = b"{}"
+    elif request.mimetype != "application/json":
+        raise UnsupportedMediaType("The body must be application/json.")
+    _refuse_what_json_leaves_open(raw)
+    try:
+        return model.model_validate_json(raw)
+    except ValidationError as error:
+        raise invalid(error) from None
+
+
+def invalid(error: ValidationError) -> Invalid:
+    """Translate pydantic's errors: the place as a JSON pointer, a stable code, a sentence. No value is repeated."""
+    errors = [
+        {
+            "pointer": "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in problem["loc"]),
+            "code": ERROR_CODES.get(problem["type"], problem["type"]),
+            "detail": problem["msg"],
+        }
+        for problem in error.errors(include_input=False, include_url=False, include_context=False)
+    ]
+    return Invalid("The request has wrong values.", errors=errors)
+
+
+def _decompressed(request: Request) -> bytes:
+    """Return the body, decompressed, without ever holding more than the limit."""
+    raw = request.get_data(cache=True)
+    encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
+    if encoding == "identity":
+        return raw
+    if encoding != "gzip":
+        raise UnsupportedMediaType("Content-Encoding must be gzip or identity.", headers={"Accept-Encoding": "gzip"})
+    decompressor = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
+    try:
+        body = decompressor.decompress(raw, MAX_BODY_BYTES + 1)
+    except zlib.error as error:
+        raise BadRequest("The body is not valid gzip.", code="malformed_gzip") from error
+    if len(body) > MAX_BODY_BYTES:
+        raise TooLarge(f"The body is larger than {MAX_BODY_BYTES} bytes after decompression.")
+    if not decompressor.eof or decompressor.unused_data:
+        raise BadRequest("The body is not one whole gzip member.", code="malformed_gzip")
+    return body
+
+
+def _refuse_what_json_leaves_open(raw: bytes) -> None:
+    """Refuse what parsers differ on: duplicate names, NaN, other encodings, endless nesting, NUL (which PostgreSQL
+    refuses).
+    """
+    try:
+        json.loads(raw.decode("utf-8"), object_pairs_hook=_unique_names, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        detail = str(error) if isinstance(error, _AmbiguousJsonError) else "The body is not valid JSON."
+        raise BadRequest(detail, code="malformed_json") from None
+    if b"\\u0000" in raw:
+        raise BadRequest("The body must not contain the character U+0000.", code="malformed_json")
+
+
+class _AmbiguousJsonError(ValueError):
+    pass
+
+
+def _unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    names = dict(pairs)
+    if len(names) != len(pairs):
+        raise _AmbiguousJsonError("The body names a member of an object twice.")
+    return names
+
+
+def _refuse_constant(_name: str) -> NoReturn:
+    raise _AmbiguousJsonError("NaN and Infinity are not JSON.")

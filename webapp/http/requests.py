@@ -1,0 +1,44 @@
+"""What every request gets: an id, a line in the log, and safe headers on its answer."""
+
+import re
+import time
+from uuid import uuid4
+
+import structlog
+from flask import Flask, Response, g, request
+
+log = structlog.get_logger("webapp.access")
+
+SAFE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
+
+
+def request_id_of(given: str | None) -> str:
+    """Return the client's own request id when it is safe to repeat in logs and headers, else a new one."""
+    return given if given and SAFE_REQUEST_ID.fullmatch(given) else uuid4().hex
+
+
+def register_request_hooks(app: Flask) -> None:
+    """Give every request of `app` its id, its log line and its headers."""
+    app.before_request(_begin)
+    app.after_request(_finish)
+
+
+def _begin() -> None:
+    g.started = time.perf_counter()
+    g.request_id = request_id_of(request.headers.get("X-Request-ID"))
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(request_id=g.request_id)
+
+
+def _finish(response: Response) -> Response:
+    response.headers["X-Request-ID"] = g.request_id
+    response.headers.setdefault("Cache-Control", "no-store")
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    log.info(
+        "request",
+        method=request.method,
+        path=request.path,
+        status=response.status_code,
+        duration_ms=round((time.perf_counter() - g.started) * 1000, 2),
+    )
+    return response

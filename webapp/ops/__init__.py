@@ -1,0 +1,1 @@
+"""What operations people need: health, the description of the API, commands."""

@@ -1,0 +1,37 @@
+"""Tasks of the schedule. Each does what is due now, and may run twice."""
+
+import structlog
+
+from webapp.auth import expiry
+from webapp.cache.reconcile import reconcile as compare_and_repair
+from webapp.driving import sessions
+from webapp.extensions import db
+from webapp.http import idempotency
+from worker import celery
+
+log = structlog.get_logger(__name__)
+
+BATCH = 500
+
+
+@celery.task
+def reconcile() -> None:
+    """Repair cached entries that are behind their rows."""
+    compare_and_repair()
+
+
+@celery.task
+def close_abandoned_sessions() -> None:
+    """Close the drives that fell silent, each in a transaction of its own."""
+    silent = sessions.silent_ids(BATCH)
+    db.session.rollback()
+    for session_id in silent:
+        if sessions.close_if_silent(session_id):
+            log.info("session_abandoned", session_id=session_id)
+        db.session.commit()
+
+
+@celery.task
+def purge_expired_logins() -> None:
+    """Delete logins, and answers kept for repeated requests, whose time is over."""
+    log.info("purged", logins=expiry.purge_logins(), answers=idempotency.purge())
