@@ -2,8 +2,8 @@
 
 from flask import Flask
 
+from webapp.auth import admin_routes, passwords, tokens, user_routes
 from webapp.auth import routes as auth_routes
-from webapp.auth import tokens
 from webapp.cache import declared as declared  # Attaches the coherence listeners to db.session.
 from webapp.cache.reconcile import reconcile
 from webapp.cache.redis import init_redis
@@ -12,12 +12,14 @@ from webapp.database import engine_options, prepare_sqlite
 from webapp.driving import routes as driving_routes
 from webapp.extensions import db, migrate
 from webapp.http.bodies import MAX_BODY_BYTES
+from webapp.http.browsers import init_browsers
 from webapp.http.errors import register_error_handlers
 from webapp.http.json import OrjsonProvider
+from webapp.http.rate_limits import init_rate_limits
 from webapp.http.requests import register_request_hooks
 from webapp.jobs import configure_producer
 from webapp.logs import configure_logs
-from webapp.ops import description, health
+from webapp.ops import commands, description, health
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -36,14 +38,18 @@ def create_app(settings: Settings | None = None) -> Flask:
     migrate.init_app(app, db)
     tokens.configure(app, settings)
     configure_producer(settings)
+    passwords.init_passwords(app)
     cache = init_redis(app)
+    init_rate_limits(app, cache)
     with app.app_context():
         prepare_sqlite(db.engine, settings)
     cache.trust.reconcile_with(lambda: _reconcile(app))
     register_error_handlers(app)
     register_request_hooks(app)
-    for blueprint in (auth_routes.blueprint, driving_routes.blueprint, health.blueprint, description.blueprint):
-        app.register_blueprint(blueprint)
+    init_browsers(app, settings)
+    for room in (auth_routes, user_routes, admin_routes, driving_routes, health, description):
+        app.register_blueprint(room.blueprint)
+    commands.register(app)
     return app
 
 

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any, Literal, Self
 
+import limits
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -47,7 +48,17 @@ class Settings(BaseSettings):
     cache_probe_interval_ms: int = Field(50, ge=0, le=1000)
     reconcile_interval_s: int = Field(5, ge=1, le=300)
     password_hash_memory_kib: int = Field(19_456, ge=8)
-    web_threads: int = Field(4, ge=1, le=64)
+    web_threads: int = Field(8, ge=1, le=64)
+    jwt_previous_secret_keys: str = ""
+    max_logins_per_user: int = Field(50, ge=1, le=1000)
+    ratelimit_enabled: bool = True
+    ratelimit_login_per_address: str = "120/minute"
+    ratelimit_failed_logins_per_account_and_address: str = "10/minute"
+    ratelimit_failed_logins_per_account: str = "100/hour"
+    ratelimit_register_per_address: str = "120/minute"
+    trusted_proxy_hops: int = Field(0, ge=0, le=10)
+    cors_origins: str = ""
+    audit_kept_days: int = Field(365, ge=1, le=3650)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @field_validator("database_url")
@@ -68,10 +79,24 @@ class Settings(BaseSettings):
             raise ValueError("must begin with redis://, rediss:// or unix:// (a Redis Cluster cannot be the broker)")
         return url
 
+    @field_validator(
+        "ratelimit_login_per_address",
+        "ratelimit_failed_logins_per_account_and_address",
+        "ratelimit_failed_logins_per_account",
+        "ratelimit_register_per_address",
+    )
+    @classmethod
+    def _name_a_rate(cls, rate: str) -> str:
+        try:
+            limits.parse(rate)
+        except ValueError as error:
+            raise ValueError('must be a rate like "120/minute"') from error
+        return rate
+
     @model_validator(mode="after")
     def _refuse_a_guessable_secret(self) -> Self:
-        if len(self.jwt_secret_key.encode()) < MIN_SECRET_BYTES:
-            raise ValueError(f"JWT_SECRET_KEY must be at least {MIN_SECRET_BYTES} bytes long")
+        if any(len(secret.encode()) < MIN_SECRET_BYTES for secret in self.jwt_secrets):
+            raise ValueError(f"JWT_SECRET_KEY and each previous one must be at least {MIN_SECRET_BYTES} bytes long")
         if self.app_env == "production":
             if "jwt_secret_key" not in self.model_fields_set or self.jwt_secret_key == DEVELOPMENT_SECRET:
                 raise ValueError("JWT_SECRET_KEY is required when APP_ENV=production")
@@ -79,6 +104,18 @@ class Settings(BaseSettings):
             if len(set(lowered)) < 8 or any(lowered.startswith(known) for known in KNOWN_SECRETS):
                 raise ValueError("JWT_SECRET_KEY is a known or trivial secret; make one with: openssl rand -hex 32")
         return self
+
+    @property
+    def jwt_secrets(self) -> list[str]:
+        """The key that signs, and then the previous ones (JWT_PREVIOUS_SECRET_KEYS, with commas), which still
+        verify.
+        """
+        return [self.jwt_secret_key, *_listed(self.jwt_previous_secret_keys)]
+
+    @property
+    def allowed_origins(self) -> list[str]:
+        """The origins (CORS_ORIGINS, with commas) whose pages may call. None unless configured."""
+        return _listed(self.cors_origins)
 
     @property
     def sqlalchemy_url(self) -> str:
@@ -89,6 +126,10 @@ class Settings(BaseSettings):
     def broker_url(self) -> str:
         """Where the tasks are, in the form that Celery understands."""
         return broker_url(self.celery_broker_url or self.redis_url)
+
+
+def _listed(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
 
 
 def broker_url(url: str) -> str:

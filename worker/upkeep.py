@@ -33,5 +33,5 @@ def close_abandoned_sessions() -> None:
 
 @celery.task
 def purge_expired_logins() -> None:
-    """Delete logins, and answers kept for repeated requests, whose time is over."""
-    log.info("purged", logins=expiry.purge_logins(), answers=idempotency.purge())
+    """Delete what is past its time: logins, answers kept for repeated requests, rows of what was deleted."""
+    log.info("purged", logins=expiry.purge_logins(), answers=idempotency.purge(), deleted=expiry.purge_deleted())

@@ -7,14 +7,18 @@ the listeners fence `user:{user_id}` and the next request of every process asks 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
 from flask import current_app
-from sqlalchemy import select, update
+from sqlalchemy import Select, select, update
 from sqlalchemy.orm.attributes import flag_modified
 
+from webapp.auth import audit
 from webapp.auth.guard import Claims
 from webapp.clock import utcnow
+from webapp.config import Settings
+from webapp.database import read_connection
 from webapp.extensions import db
 from webapp.http.errors import Unauthorized
 from webapp.models import Login, User
@@ -48,8 +52,10 @@ def account_change(user_id: str) -> Iterator[User]:
 
 
 def start(user: User, user_agent: str | None, ip: str | None) -> Login:
-    """Add a login of a locked user."""
+    """Add a login of a locked user. One too many ends the one that was used longest ago."""
     now = utcnow()
+    for surplus in alive(user.id)[_settings().max_logins_per_user - 1 :]:
+        revoke(user, "too_many_logins", only=surplus)
     login = Login(
         user_id=user.id, created_at=now, last_used_at=now, expires_at=_expiry(now), user_agent=user_agent, ip=ip
     )
@@ -59,9 +65,22 @@ def start(user: User, user_agent: str | None, ip: str | None) -> Login:
 
 
 def alive(user_id: str) -> list[str]:
-    """Return the ids of a user's logins that are neither revoked nor expired."""
-    query = select(Login.id).where(Login.user_id == user_id, Login.revoked_at.is_(None), Login.expires_at > utcnow())
-    return list(db.session.scalars(query))
+    """Return the ids of a user's logins that are neither revoked nor expired, last used first."""
+    return list(db.session.scalars(_alive(user_id).with_only_columns(Login.id)))
+
+
+def listed(user_id: str) -> list[Any]:
+    """Return the rows of a user's logins that are alive, last used first."""
+    with read_connection() as connection:
+        return list(connection.execute(_alive(user_id).with_only_columns(*Login.__table__.columns)))
+
+
+def _alive(user_id: str) -> Select[Any]:
+    return (
+        select(Login)
+        .where(Login.user_id == user_id, Login.revoked_at.is_(None), Login.expires_at > utcnow())
+        .order_by(Login.last_used_at.desc(), Login.id.desc())
+    )
 
 
 def revoke(user: User, reason: str, *, only: str | None = None, but: str | None = None) -> None:
@@ -71,7 +90,21 @@ def revoke(user: User, reason: str, *, only: str | None = None, but: str | None 
         query = query.where(Login.id == only)
     if but is not None:
         query = query.where(Login.id != but)
-    db.session.execute(query.values(revoked_at=utcnow(), revoke_reason=reason))
+    db.session.execute(
+        query.values(revoked_at=utcnow(), revoke_reason=reason).execution_options(synchronize_session=False)
+    )
+
+
+def renew(user: User, login_id: str) -> Login:
+    """Give a login of a locked user its next generation, and return it. Raises 401 if it was revoked meanwhile."""
+    login = db.session.get(Login, login_id, populate_existing=True)
+    if login is None or login.user_id != user.id or login.revoked_at is not None:
+        raise _revoked()
+    now = utcnow()
+    login.generation += 1
+    login.rotated_at = login.last_used_at = now
+    login.expires_at = _expiry(now)
+    return login
 
 
 def rotate(claims: Claims) -> Login:
@@ -96,11 +129,12 @@ def rotate(claims: Claims) -> Login:
     login = db.session.get(Login, claims.login_id, populate_existing=True)
     db.session.commit()
     if login is None or login.user_id != claims.user_id or login.revoked_at is not None or login.expires_at <= now:
-        raise Unauthorized("The token has been revoked.", code="token_revoked")
+        raise _revoked()
     if rotated.rowcount == 1 or _is_direct_parent(claims, login, now):  # type: ignore[attr-defined]
         return login
     with account_change(claims.user_id) as user:
         revoke(user, "refresh_reuse", only=login.id)
+        audit.record(audit.REFRESH_REUSED, user.id, login_id=login.id)
     log.warning("refresh_token_reused", user_id=user.id, login_id=login.id)
     raise Unauthorized("The refresh token has been used before. Log in again.", code="refresh_token_reused")
 
@@ -114,4 +148,13 @@ def _is_direct_parent(claims: Claims, login: Login, now: datetime) -> bool:
 
 
 def _expiry(now: datetime) -> datetime:
-    return now + timedelta(days=int(current_app.config["SETTINGS"].refresh_token_expire_days))
+    return now + timedelta(days=_settings().refresh_token_expire_days)
+
+
+def _settings() -> Settings:
+    settings: Settings = current_app.config["SETTINGS"]
+    return settings
+
+
+def _revoked() -> Unauthorized:
+    return Unauthorized("The token has been revoked.", code="token_revoked")

@@ -1,58 +1,63 @@
 """Passwords: argon2id, as OWASP's Password Storage Cheat Sheet asks for at least (m = 19 MiB, t = 2, p = 1)."""
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from flask import current_app
+from flask import Flask, current_app
 
+from webapp.config import Settings
 from webapp.http.errors import Unavailable
 
-MAX_HASHING_AT_ONCE = 2
-"""Hashes computed at the same time in one process: logins must not take all threads away from reads."""
-
-WAIT_S = 5.0
-_hashing = threading.BoundedSemaphore(MAX_HASHING_AT_ONCE)
+THREADS_KEPT_FOR_READS = 2
+HASHED_AT_ONCE = 2
+"""Hashes computed at the same time in one process; each takes a core for about 50 ms, without the GIL."""
 
 
-@lru_cache(maxsize=4)
-def _hasher(memory_kib: int) -> PasswordHasher:
-    return PasswordHasher(time_cost=2, memory_cost=memory_kib, parallelism=1)
+class Hashing:
+    """How many may hash, and how many may wait for it, in one process.
 
+    Some threads are always left for reads: who finds too many waiting is told to come back (503).
+    """
 
-@lru_cache(maxsize=4)
-def _dummy_hash(memory_kib: int) -> str:
-    return _hasher(memory_kib).hash("nobody has this password")
+    def __init__(self, settings: Settings) -> None:
+        self.hasher = PasswordHasher(time_cost=2, memory_cost=settings.password_hash_memory_kib, parallelism=1)
+        self._admitted = threading.BoundedSemaphore(max(1, settings.web_threads - THREADS_KEPT_FOR_READS))
+        self._turns = threading.BoundedSemaphore(HASHED_AT_ONCE)
 
-
-def _memory_kib() -> int:
-    return int(current_app.config["SETTINGS"].password_hash_memory_kib)
-
-
-class _Turn:
-    """A turn to hash; who waits too long is told to come back."""
-
-    def __enter__(self) -> None:
-        if not _hashing.acquire(timeout=WAIT_S):
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Wait for a turn to hash. Raises 503 when too many wait already."""
+        if not self._admitted.acquire(blocking=False):
             raise Unavailable("Too many logins at once. Try again.")
+        try:
+            with self._turns:
+                yield
+        finally:
+            self._admitted.release()
 
-    def __exit__(self, *_: object) -> None:
-        _hashing.release()
+
+def init_passwords(app: Flask) -> None:
+    """Give `app` its hashing."""
+    app.extensions["hashing"] = Hashing(app.config["SETTINGS"])
 
 
 def hash_password(password: str) -> str:
     """Hash a password with a new salt."""
-    with _Turn():
-        return _hasher(_memory_kib()).hash(password)
+    hashing = _hashing()
+    with hashing.turn():
+        return hashing.hasher.hash(password)
 
 
 def is_password(password: str, password_hash: str | None) -> bool:
     """Say whether the password is the one that was hashed. Takes as long for nobody's hash (None) as for somebody's."""
-    memory_kib = _memory_kib()
-    with _Turn():
+    hashing = _hashing()
+    with hashing.turn():
         try:
-            is_right = _hasher(memory_kib).verify(password_hash or _dummy_hash(memory_kib), password)
+            is_right = hashing.hasher.verify(password_hash or _dummy_hash(hashing.hasher), password)
         except (VerificationError, InvalidHashError):
             return False
     return is_right and password_hash is not None
@@ -60,4 +65,26 @@ def is_password(password: str, password_hash: str | None) -> bool:
 
 def needs_rehash(password_hash: str) -> bool:
     """Say whether the hash was made with other parameters than today's."""
-    return _hasher(_memory_kib()).check_needs_rehash(password_hash)
+    return _hashing().hasher.check_needs_rehash(password_hash)
+
+
+def is_common(password: str) -> bool:
+    """Say whether the password is among the 30,000 that are tried first (the list of the zxcvbn library)."""
+    return password.casefold() in _common_passwords()
+
+
+@lru_cache(maxsize=1)
+def _common_passwords() -> frozenset[str]:
+    from zxcvbn.frequency_lists import FREQUENCY_LISTS  # Here, not above: 5 MiB that only a registration needs.
+
+    return frozenset(FREQUENCY_LISTS["passwords"])
+
+
+@lru_cache(maxsize=4)
+def _dummy_hash(hasher: PasswordHasher) -> str:
+    return hasher.hash("nobody has this password")
+
+
+def _hashing() -> Hashing:
+    hashing: Hashing = current_app.extensions["hashing"]
+    return hashing

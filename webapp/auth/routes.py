@@ -1,68 +1,61 @@
-"""The Auth table of the contract."""
+"""Logging in, staying logged in, and logging out."""
 
 import time
+from typing import Any
+from uuid import UUID
 
 from flask import Blueprint, Response, current_app, jsonify, request
-from sqlalchemy import select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Row, select
 
-from webapp.auth import logins, passwords, tokens
+from webapp.auth import accounts, audit, logins, passwords, tokens
 from webapp.auth.authenticate import authenticated
 from webapp.auth.guard import Caller
-from webapp.auth.schemas import Credentials, Registration, TokensDocument, UserChange, UserDocument
+from webapp.auth.limits import count_failed_login, limit_login, limit_registration
+from webapp.auth.schemas import Credentials, LoginListDocument, Registration, TokensDocument, UserDocument
 from webapp.cache import warming
 from webapp.cache.blacklist import blacklist_token
 from webapp.cache.users import cache_user_session, user_data, user_document
+from webapp.clock import rfc3339
 from webapp.database import read_connection
 from webapp.extensions import db
 from webapp.http.api import BEARER, PUBLIC, api, responses
-from webapp.http.errors import Conflict, Unauthorized
-from webapp.models import User
+from webapp.http.errors import NotFound, Unauthorized
+from webapp.models import Login, User
 
-blueprint = Blueprint("auth", __name__, url_prefix="/api/v1")
+blueprint = Blueprint("auth", __name__, url_prefix="/api/v1/auth")
 TAGS = ("Auth",)
 
 
-@blueprint.post("/auth/register")
+@blueprint.post("/register")
 @api.validate(json=Registration, resp=responses(400, 409, 413, 415, HTTP_201=UserDocument), security=PUBLIC, tags=TAGS)
 def register() -> tuple[Response, int]:
     """Make an account."""
     body: Registration = request.context.json  # type: ignore[attr-defined]
-    user = User(email=body.email, password_hash=passwords.hash_password(body.password), full_name=body.full_name)
-    db.session.add(user)
-    try:
-        db.session.commit()
-    except IntegrityError:
-        db.session.rollback()
-        raise Conflict("There is an account with this e-mail address.", code="email_taken") from None
+    limit_registration()
+    user = accounts.register(body.email, body.password, body.full_name)
     return jsonify(user_document(user)), 201
 
 
-@blueprint.post("/auth/login")
+@blueprint.post("/login")
 @api.validate(json=Credentials, resp=responses(400, 401, 413, 415, HTTP_200=TokensDocument), security=PUBLIC, tags=TAGS)
 def login() -> Response:
     """Log in: a new login with its own tokens."""
     body: Credentials = request.context.json  # type: ignore[attr-defined]
-    with read_connection() as connection:
-        found = connection.execute(
-            select(User.id, User.password_hash, User.is_active).where(User.email == body.email)
-        ).first()
-    # The password is verified before anything else is looked at, so that time tells nothing of who has an account.
-    is_right = passwords.is_password(body.password, found.password_hash if found else None)
-    if found is None or not is_right or not found.is_active:
-        raise _wrong_credentials()
+    limit_login(body.email)
+    found = _verified(body)
+    new_hash = passwords.hash_password(body.password) if passwords.needs_rehash(found.password_hash) else None
     with logins.account_change(found.id) as user:
         if user.password_hash != found.password_hash or not user.is_active:
             raise _wrong_credentials()  # It was changed while we computed.
-        if passwords.needs_rehash(user.password_hash):
-            user.password_hash = passwords.hash_password(body.password)
+        user.password_hash = new_hash or user.password_hash
         started = logins.start(user, *_device())
+        audit.record(audit.LOGIN, user.id, login_id=started.id)
         alive = logins.alive(user.id)
     _prepare_first_reads(user, alive)
     return jsonify(tokens.issue(started))
 
 
-@blueprint.post("/auth/refresh")
+@blueprint.post("/refresh")
 @authenticated(tokens.REFRESH)
 @api.validate(resp=responses(401, HTTP_200=TokensDocument), security=BEARER, tags=TAGS)
 def refresh(caller: Caller) -> Response:
@@ -70,47 +63,74 @@ def refresh(caller: Caller) -> Response:
     return jsonify(tokens.issue(logins.rotate(caller.claims)))
 
 
-@blueprint.post("/auth/logout")
+@blueprint.post("/logout")
 @authenticated(tokens.ACCESS, tokens.REFRESH)
 @api.validate(resp=responses(401, HTTP_204=None), security=BEARER, tags=TAGS)
 def logout(caller: Caller) -> tuple[str, int]:
     """End this login: its access and refresh tokens are dead. Takes either of them as Bearer."""
     with logins.account_change(caller.user.id) as user:
         logins.revoke(user, "logout", only=caller.claims.login_id)
+        audit.record(audit.LOGOUT, user.id, login_id=caller.claims.login_id)
     _blacklist(caller)
     return "", 204
 
 
-@blueprint.post("/auth/logout-all")
+@blueprint.post("/logout-all")
 @authenticated()
 @api.validate(resp=responses(401, HTTP_204=None), security=BEARER, tags=TAGS)
 def logout_all(caller: Caller) -> tuple[str, int]:
     """End every login of this user."""
     with logins.account_change(caller.user.id) as user:
         logins.revoke(user, "logout_all")
+        audit.record(audit.LOGOUT_ALL, user.id, login_id=caller.claims.login_id)
     _blacklist(caller)
     return "", 204
 
 
-@blueprint.get("/users/me")
+@blueprint.get("/logins")
 @authenticated()
-@api.validate(resp=responses(401, HTTP_200=UserDocument), security=BEARER, tags=("Users",))
-def me(caller: Caller) -> Response:
-    """Return who is calling."""
-    return jsonify(caller.user.document)
+@api.validate(resp=responses(401, HTTP_200=LoginListDocument), security=BEARER, tags=TAGS)
+def list_logins(caller: Caller) -> Response:
+    """List the devices that are logged in, last used first."""
+    rows = [_login_document(row, caller.claims.login_id) for row in logins.listed(caller.user.id)]
+    return jsonify(data=rows, next_cursor=None, has_more=False)
 
 
-@blueprint.patch("/users/me")
+@blueprint.delete("/logins/<login_id>")
 @authenticated()
-@api.validate(
-    json=UserChange, resp=responses(400, 401, 413, 415, HTTP_200=UserDocument), security=BEARER, tags=("Users",)
-)
-def change_me(caller: Caller) -> Response:
-    """Change the own account."""
-    body: UserChange = request.context.json  # type: ignore[attr-defined]
+@api.validate(resp=responses(401, 404, HTTP_204=None), security=BEARER, tags=TAGS)
+def revoke_login(caller: Caller, login_id: str) -> tuple[str, int]:
+    """Log a device out."""
     with logins.account_change(caller.user.id) as user:
-        user.full_name = body.full_name
-    return jsonify(user_document(user))
+        if not _is_uuid(login_id) or login_id not in logins.alive(user.id):
+            raise NotFound("There is no such login.", code="login_not_found")
+        logins.revoke(user, "revoked", only=login_id)
+        audit.record(audit.LOGIN_REVOKED, user.id, login_id=login_id)
+    if login_id == caller.claims.login_id:
+        _blacklist(caller)
+    return "", 204
+
+
+def _verified(body: Credentials) -> Row[str, str, bool]:
+    """Return the account of these credentials. Raises 401.
+
+    The password is verified before anything else is looked at, so that the time it takes does not tell who has an
+    account.
+    """
+    query = select(User.id, User.password_hash, User.is_active).where(User.email == body.email)
+    with read_connection() as connection:
+        found = connection.execute(query).first()
+    is_right = passwords.is_password(body.password, found.password_hash if found else None)
+    if found is not None and is_right and found.is_active:
+        return found
+    count_failed_login(body.email)
+    audit.record(audit.LOGIN_FAILED, found.id if found else None)
+    db.session.commit()
+    raise _wrong_credentials()
+
+
+def _wrong_credentials() -> Unauthorized:
+    return Unauthorized("E-mail address or password is wrong.", code="invalid_credentials", reason="")
 
 
 def _device() -> tuple[str | None, str | None]:
@@ -128,5 +148,19 @@ def _blacklist(caller: Caller) -> None:
     blacklist_token(caller.claims.jti, (caller.claims.expires_at - time.time()) / 60)
 
 
-def _wrong_credentials() -> Unauthorized:
-    return Unauthorized("E-mail address or password is wrong.", code="invalid_credentials", reason="")
+def _login_document(login: Login | Row[Any], current: str) -> dict[str, Any]:
+    return {
+        "id": login.id,
+        "created_at": rfc3339(login.created_at),
+        "last_used_at": rfc3339(login.last_used_at),
+        "user_agent": login.user_agent,
+        "ip": login.ip,
+        "current": login.id == current,
+    }
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        return str(UUID(text)) == text
+    except ValueError:
+        return False

@@ -56,6 +56,35 @@ class UserChange(RequestBody):
     full_name: FullName
 
 
+class PasswordChange(RequestBody):
+    """A new password, and the present one."""
+
+    current_password: Password
+    new_password: NewPassword
+
+
+class AccountDeletion(RequestBody):
+    """The password, to delete the account that it opens."""
+
+    password: Password
+
+
+class AdminChange(RequestBody):
+    """What administrators change of an account; what is left out stays."""
+
+    role: Literal["driver", "admin"] | None = None
+    is_active: bool | None = None
+
+
+class UserListQuery(BaseModel):
+    """Paging of the accounts."""
+
+    model_config = {"extra": "forbid"}
+
+    limit: int = Field(20, ge=1, le=100)
+    cursor: Annotated[str | None, Field(max_length=200)] = None
+
+
 class UserDocument(BaseModel):
     """A user."""
 
@@ -65,6 +94,33 @@ class UserDocument(BaseModel):
     role: Literal["driver", "admin"]
     is_active: bool
     created_at: datetime
+
+
+class UserListDocument(BaseModel):
+    """A page of accounts, newest first."""
+
+    data: list[UserDocument]
+    next_cursor: str | None
+    has_more: bool
+
+
+class LoginDocument(BaseModel):
+    """A device that is logged in."""
+
+    id: str
+    created_at: datetime
+    last_used_at: datetime
+    user_agent: str | None
+    ip: str | None
+    current: bool
+
+
+class LoginListDocument(BaseModel):
+    """The devices that are logged in."""
+
+    data: list[LoginDocument]
+    next_cursor: str | None
+    has_more: bool
 
 
 class TokensDocument(BaseModel):

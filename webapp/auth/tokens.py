@@ -81,10 +81,11 @@ def key_id(secret: str) -> str:
 
 @jwt.decode_key_loader
 def _key_for(header: dict[str, Any], _claims: dict[str, Any]) -> str:
-    secret: str = current_app.config["JWT_SECRET_KEY"]
-    if header.get("kid") != key_id(secret):
-        raise InvalidTokenError("unknown key")
-    return secret
+    settings: Settings = current_app.config["SETTINGS"]
+    for secret in settings.jwt_secrets:
+        if header.get("kid") == key_id(secret):
+            return secret
+    raise InvalidTokenError("unknown key")
 
 
 def issue(login: Login) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The tables. They know nothing of HTTP, Redis or Celery; the cache attaches itself to their session from outside."""
 
+from webapp.models.audit_event import AuditEvent
 from webapp.models.base import Base, new_id
 from webapp.models.driving_session import DrivingSession
 from webapp.models.idempotency import IdempotentAnswer
@@ -7,4 +8,4 @@ from webapp.models.login import Login
 from webapp.models.reading_chunk import ReadingChunk
 from webapp.models.user import User
 
-__all__ = ["Base", "DrivingSession", "IdempotentAnswer", "Login", "ReadingChunk", "User", "new_id"]
+__all__ = ["AuditEvent", "Base", "DrivingSession", "IdempotentAnswer", "Login", "ReadingChunk", "User", "new_id"]

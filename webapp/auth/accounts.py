@@ -1,0 +1,112 @@
+"""Changes of accounts: password, role, activity, deletion. Each takes effect on the next request in every process."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import delete, select
+from sqlalchemy.exc import IntegrityError
+
+from webapp.auth import audit, logins, passwords
+from webapp.auth.guard import Caller
+from webapp.clock import utcnow
+from webapp.database import read_connection
+from webapp.extensions import db
+from webapp.http.errors import Conflict, Forbidden, field_error
+from webapp.models import DrivingSession, Login, ReadingChunk, User
+
+
+def register(email: str, password: str, full_name: str) -> User:
+    """Make an account. Raises 409 for an e-mail address that has one, 422 for a password that is tried first."""
+    require_uncommon(password, email, "/password")
+    user = User(email=email, password_hash=passwords.hash_password(password), full_name=full_name)
+    db.session.add(user)
+    try:
+        db.session.flush()
+    except IntegrityError:
+        db.session.rollback()
+        raise Conflict("There is an account with this e-mail address.", code="email_taken") from None
+    audit.record(audit.REGISTERED, user.id)
+    db.session.commit()
+    return user
+
+
+def require_uncommon(password: str, email: str | None, pointer: str) -> None:
+    """Refuse (422) a password that somebody who guesses tries first."""
+    if passwords.is_common(password) or password.casefold() == email:
+        raise field_error(pointer, "common_password", "is too easy to guess")
+
+
+def require_password(user_id: str, password: str) -> str:
+    """Hold a password against the account's, and return the hash that it matches. Raises 403."""
+    with read_connection() as connection:
+        password_hash = connection.scalar(select(User.password_hash).where(User.id == user_id))
+    if not passwords.is_password(password, password_hash):
+        raise wrong_password()
+    return str(password_hash)
+
+
+def wrong_password() -> Forbidden:
+    """Make the answer to a wrong present password. Not a 401: the token is good, and must not be thrown away."""
+    return Forbidden("The password is wrong.", code="wrong_password")
+
+
+def change_password(caller: Caller, current: str, new: str) -> Login:
+    """Set a new password; every other login dies, and this one gets a new generation. Raises 403 or 422."""
+    require_uncommon(new, caller.user.document["email"], "/new_password")
+    checked = require_password(caller.user.id, current)
+    new_hash = passwords.hash_password(new)
+    with logins.account_change(caller.user.id) as user:
+        if user.password_hash != checked:
+            raise wrong_password()
+        user.password_hash = new_hash
+        logins.revoke(user, "password_change", but=caller.claims.login_id)
+        login = logins.renew(user, caller.claims.login_id)
+        audit.record(audit.PASSWORD_CHANGED, user.id, login_id=login.id)
+    return login
+
+
+def set_role(user: User, role: str, actor_id: str | None) -> None:
+    """Give a locked user another role."""
+    if user.role != role:
+        audit.record(audit.ROLE_CHANGED, user.id, actor_id=actor_id, detail={"from": user.role, "to": role})
+        user.role = role
+
+
+def set_active(user: User, is_active: bool, actor_id: str | None) -> None:
+    """Close a locked user's account to logins, or open it. Closing it ends every login."""
+    if user.is_active != is_active:
+        audit.record(audit.ACTIVATED if is_active else audit.DEACTIVATED, user.id, actor_id=actor_id)
+        user.is_active = is_active
+    if not is_active:
+        logins.revoke(user, "deactivated")
+
+
+def delete_account(caller: Caller, password: str) -> None:
+    """Delete an account with its drives, readings and logins. Raises 403.
+
+    An empty row stays for a while, so that the reconciler can still tell that cached entries are behind it.
+    """
+    checked = require_password(caller.user.id, password)
+    # The drives are locked before the user, as by an upload; the other way round the two could wait for each other.
+    drives = db.session.scalars(
+        select(DrivingSession)
+        .where(DrivingSession.user_id == caller.user.id, DrivingSession.deleted_at.is_(None))
+        .order_by(DrivingSession.id)
+        .with_for_update(key_share=True)
+    ).all()
+    with logins.account_change(caller.user.id) as user:
+        if user.password_hash != checked:
+            raise wrong_password()
+        _erase_drives(user.id, drives)
+        logins.revoke(user, "account_deleted")
+        audit.record(audit.DELETED, user.id)
+        user.email, user.full_name, user.password_hash = None, "", ""
+        user.is_active, user.deleted_at = False, utcnow()
+
+
+def _erase_drives(user_id: str, drives: Sequence[DrivingSession]) -> None:
+    owned = select(DrivingSession.id).where(DrivingSession.user_id == user_id)
+    db.session.execute(delete(ReadingChunk).where(ReadingChunk.session_id.in_(owned)))
+    for drive in drives:
+        drive.deleted_at = utcnow()
+        drive.name = drive.notes = drive.vehicle = drive.device = None
+        drive.tags = []

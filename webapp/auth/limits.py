@@ -1,0 +1,60 @@
+"""Rate limits of logging in and registering.
+
+By address, because a machine that tries passwords has one; by account, because many machines may try one account.
+Nobody is ever locked out of their own account by somebody else: failures are counted for account and address together,
+and when an account is attacked from everywhere, an address that failed is slowed down to one attempt a minute, while
+an address that did not fail is let in as before.
+"""
+
+import hashlib
+
+from flask import current_app, request
+
+from webapp.config import Settings
+from webapp.http.rate_limits import Limit, rate_limits
+
+SLOWED_DOWN = "1/minute"
+
+
+def limit_registration() -> None:
+    """Count a registration from this address. Raises 429."""
+    rate_limits().count(Limit("register", _settings().ratelimit_register_per_address), _address())
+
+
+def limit_login(email: str) -> None:
+    """Count an attempt from this address, and look at the failures of this account. Raises 429."""
+    settings, counters, account = _settings(), rate_limits(), _account(email)
+    counters.count(Limit("login", settings.ratelimit_login_per_address), _address())
+    counters.require(_failures_here(), account, _address())
+    if counters.is_used_up(_failures_everywhere(), account):
+        counters.require(Limit("login-slow", SLOWED_DOWN), account, _address())
+
+
+def count_failed_login(email: str) -> None:
+    """Take note of a failed attempt at this account."""
+    counters, account = rate_limits(), _account(email)
+    counters.note(_failures_here(), account, _address())
+    counters.note(_failures_everywhere(), account)
+    counters.note(Limit("login-slow", SLOWED_DOWN), account, _address())
+
+
+def _failures_here() -> Limit:
+    return Limit("login-failures", _settings().ratelimit_failed_logins_per_account_and_address)
+
+
+def _failures_everywhere() -> Limit:
+    return Limit("account-failures", _settings().ratelimit_failed_logins_per_account)
+
+
+def _account(email: str) -> str:
+    # Redis need not know who tried to log in.
+    return hashlib.sha256(email.encode()).hexdigest()[:32]
+
+
+def _address() -> str:
+    return request.remote_addr or "unknown"
+
+
+def _settings() -> Settings:
+    settings: Settings = current_app.config["SETTINGS"]
+    return settings

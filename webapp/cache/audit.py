@@ -1,0 +1,63 @@
+"""The audit of the cache: does what is cached say what the database says?
+
+A row is read before its entry. The version read was committed then, and fenced before that; so an entry that is older
+now is a drift, whatever happened meanwhile. An entry of the same version must have the same body, too.
+"""
+
+from dataclasses import dataclass
+from itertools import islice
+
+import structlog
+
+from webapp.cache import keys, warming
+from webapp.cache.driving_sessions import SESSIONS
+from webapp.cache.entries import Entry
+from webapp.cache.kinds import MISSING
+from webapp.cache.redis import get_cache, get_redis
+from webapp.database import read_connection
+
+log = structlog.get_logger(__name__)
+
+BATCH = 200
+
+
+@dataclass
+class AuditReport:
+    """How many entries were compared, how many said something else than the database, and how many of those were
+    healed.
+    """
+
+    compared: int = 0
+    drifted: int = 0
+    healed: int = 0
+
+
+def audit(sample: int) -> AuditReport:
+    """Compare up to `sample` cached sessions with the database, and fence those that differ. Raises RedisError."""
+    report = AuditReport()
+    found = get_redis().scan_iter(match=f"{keys.SESSION_PREFIX}*", count=BATCH)
+    sampled = islice(found, sample)
+    while batch := [str(key).removeprefix(keys.SESSION_PREFIX) for key in islice(sampled, BATCH)]:
+        _compare(batch, report)
+    if report.drifted:
+        log.error("cache_drift", compared=report.compared, drifted=report.drifted, healed=report.healed)
+    return report
+
+
+def _compare(ids: list[str], report: AuditReport) -> None:
+    cache = get_cache()
+    with read_connection() as connection:
+        rows = SESSIONS.load(connection, ids)
+    entries = dict(zip(ids, cache.entries.read([keys.session(id) for id in ids]), strict=True))
+    present = {id: entry for id, entry in entries.items() if entry is not None}
+    drifted = {id for id, entry in present.items() if _differs(entry, rows.get(id, MISSING))}
+    report.compared += len(present)
+    report.drifted += len(drifted)
+    if drifted:
+        # Absent is always safe, and unlike a fence it also heals an entry whose version is too high.
+        report.healed += int(cache.client.unlink(*(keys.session(id) for id in drifted)))
+        warming.ask([keys.session(id) for id in drifted])
+
+
+def _differs(entry: Entry, row: Entry) -> bool:
+    return entry.version < row.version or (entry.version == row.version and entry.body != row.body)

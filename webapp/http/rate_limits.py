@@ -1,0 +1,112 @@
+"""Rate limits: counted in Redis for all processes together, and per process while Redis is away.
+
+The counting is the `limits` library's. What is limited, and by what, is said where it is used.
+"""
+
+import math
+import time
+from dataclasses import dataclass
+
+import structlog
+from flask import Flask, current_app
+from limits import RateLimitItem, parse
+from limits.storage import MemoryStorage, RedisStorage
+from limits.strategies import FixedWindowRateLimiter
+from redis import RedisError
+
+from webapp.cache.redis import Cache
+from webapp.config import Settings
+from webapp.http.errors import Problem
+
+log = structlog.get_logger(__name__)
+
+
+class TooManyRequests(Problem):
+    """The caller has used up what a limit allows."""
+
+    status, code = 429, "rate_limited"
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """So many per time: `name` says of what, `rate` how many, as "120/minute"."""
+
+    name: str
+    rate: str
+
+    @property
+    def item(self) -> RateLimitItem:
+        """Return the limit in the library's form."""
+        return parse(self.rate)
+
+
+class RateLimits:
+    """The counters of one application."""
+
+    def __init__(self, settings: Settings, cache: Cache) -> None:
+        self._enabled = settings.ratelimit_enabled
+        self._cache = cache
+        storage = RedisStorage(settings.redis_url, connection_pool=cache.client.connection_pool, key_prefix="rate")
+        self._shared = FixedWindowRateLimiter(storage)
+        self._own = FixedWindowRateLimiter(MemoryStorage())
+
+    def count(self, limit: Limit, *of: str) -> None:
+        """Count one more, and raise 429 with the time to wait if that is one too many."""
+        if self._enabled and not self._hit(limit, of):
+            raise self._refusal(limit, of)
+
+    def note(self, limit: Limit, *of: str) -> None:
+        """Count one more, whatever the limit says."""
+        if self._enabled:
+            self._hit(limit, of)
+
+    def require(self, limit: Limit, *of: str) -> None:
+        """Raise 429 if nothing is left of the limit; count nothing."""
+        if self._enabled and self.is_used_up(limit, *of):
+            raise self._refusal(limit, of)
+
+    def is_used_up(self, limit: Limit, *of: str) -> bool:
+        """Say whether nothing is left of the limit."""
+        return self._enabled and self._window(limit, of)[1] == 0
+
+    def _hit(self, limit: Limit, of: tuple[str, ...]) -> bool:
+        if self._cache.trust.believes():
+            try:
+                return self._shared.hit(limit.item, limit.name, *of)
+            except RedisError as error:
+                self._cache.trust.doubt(error, operation="rate_limit")
+        return self._own.hit(limit.item, limit.name, *of)
+
+    def _window(self, limit: Limit, of: tuple[str, ...]) -> tuple[float, int]:
+        if self._cache.trust.believes():
+            try:
+                reset_at, left = self._shared.get_window_stats(limit.item, limit.name, *of)
+                return reset_at, left
+            except RedisError as error:
+                self._cache.trust.doubt(error, operation="rate_limit")
+        reset_at, left = self._own.get_window_stats(limit.item, limit.name, *of)
+        return reset_at, left
+
+    def _refusal(self, limit: Limit, of: tuple[str, ...]) -> TooManyRequests:
+        """Make the answer, with the fields of the IETF draft "RateLimit header fields for HTTP"."""
+        reset_at, left = self._window(limit, of)
+        wait_s = max(1, math.ceil(reset_at - time.time()))
+        return TooManyRequests(
+            "Too many requests. Wait, and try again.",
+            headers={
+                "Retry-After": str(wait_s),
+                "RateLimit-Policy": f'"{limit.name}";q={limit.item.amount};w={limit.item.get_expiry()}',
+                "RateLimit": f'"{limit.name}";r={left};t={wait_s}',
+            },
+        )
+
+
+def init_rate_limits(app: Flask, cache: Cache) -> None:
+    """Give `app` its counters."""
+    app.extensions["rate_limits"] = RateLimits(app.config["SETTINGS"], cache)
+
+
+def rate_limits() -> RateLimits:
+    """Return the counters of the current application."""
+    counters: RateLimits = current_app.extensions["rate_limits"]
+    return counters

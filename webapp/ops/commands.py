@@ -1,0 +1,48 @@
+"""Commands for operations people: `flask users ...` and `flask cache ...`."""
+
+import click
+from flask import Flask
+from flask.cli import AppGroup
+from sqlalchemy import select
+
+from webapp.auth import accounts, logins
+from webapp.auth.schemas import normalize_email
+from webapp.cache.audit import audit
+from webapp.database import read_connection
+from webapp.models import User
+
+users = AppGroup("users", help="Accounts.")
+cache = AppGroup("cache", help="The cache.")
+
+
+def register(app: Flask) -> None:
+    """Add the commands to `app`."""
+    app.cli.add_command(users)
+    app.cli.add_command(cache)
+
+
+@users.command("promote")
+@click.argument("email")
+def promote(email: str) -> None:
+    """Make the account of EMAIL an administrator."""
+    try:
+        normalized = normalize_email(email)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="EMAIL") from error
+    with read_connection() as connection:
+        user_id = connection.scalar(select(User.id).where(User.email == normalized))
+    if user_id is None:
+        raise click.ClickException(f"there is no account with the e-mail address {email}")
+    with logins.account_change(user_id) as user:
+        accounts.set_role(user, "admin", actor_id=None)
+    click.echo(f"{normalized} is an administrator.")
+
+
+@cache.command("audit")
+@click.option("--sample", default=1000, show_default=True, help="How many cached sessions to compare.")
+def audit_cache(sample: int) -> None:
+    """Compare cached entries with the database, and heal what differs."""
+    report = audit(sample)
+    click.echo(f"{report.compared} compared, {report.drifted} drifted, {report.healed} healed")
+    if report.drifted:
+        raise click.exceptions.Exit(1)
