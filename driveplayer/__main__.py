@@ -26,10 +26,10 @@ def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] = os.envi
         with Client(given.url) as client:
             return play_all(drives, client, given)
     except (RecordingError, ClientError) as error:
-        _say(f"bin/drive: {error}", to_error=True)
+        Progress(sys.stderr).finish(f"bin/drive: {error}")
         return 1
     except KeyboardInterrupt:
-        _say("bin/drive: interrupted; a drive that is still active is closed by the server", to_error=True)
+        Progress(sys.stderr).finish("bin/drive: interrupted; the server closes a drive that is still active")
         return INTERRUPTED
 
 
@@ -76,10 +76,9 @@ def _drives(given: argparse.Namespace, environ: Mapping[str, str]) -> list[Drive
     return source.unnamed(environ, all_trips=given.all_trips)
 
 
-def _say(*lines: str, to_error: bool = False) -> None:
-    stream = sys.stderr if to_error else sys.stdout
-    stream.write("".join(f"{line}\n" for line in lines))
-    stream.flush()
+def _say(*lines: str) -> None:
+    sys.stdout.write("".join(f"{line}\n" for line in lines))
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

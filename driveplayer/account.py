@@ -82,7 +82,7 @@ class Account:
 def _reason(answer: Answer) -> str:
     """Say in one line what a problem document says, or what else was answered."""
     if not answer.headers.get("Content-Type", "").startswith("application/problem+json"):
-        return f"answered {answer.summary}, which no error of this API is"
+        return f"answered {answer.summary}, so this is another server"
     problem = answer.document()
     wrong = "".join(f"; {error.get('pointer')} {error.get('detail')}" for error in problem.get("errors") or ())
     what = f"{answer.status} {problem.get('code')}: {problem.get('detail')}{wrong}"

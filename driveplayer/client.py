@@ -16,7 +16,10 @@ from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any
 from urllib.parse import urlsplit
 
-ATTEMPTS = 5
+ATTEMPTS = 7
+ATTEMPTS_AT_A_STRANGER = 3
+"""Before the first answer the address is more likely wrong than its server away for a moment."""
+
 FIRST_PAUSE_S = 0.2
 MAX_PAUSE_S = 60.0
 TIMEOUT_S = 10.0
@@ -78,6 +81,7 @@ class Client:
         self._path = parts.path.rstrip("/")
         self._connection = kind(parts.hostname, parts.port, timeout=TIMEOUT_S)
         self._pause = pause
+        self._attempts = ATTEMPTS_AT_A_STRANGER
         self.retries = 0
 
     def __enter__(self) -> "Client":
@@ -100,7 +104,7 @@ class Client:
     ) -> Answer:
         """Call and return the answer, whatever its status; `etag` is for If-None-Match.
 
-        Repeats up to ATTEMPTS times where the connection fails or the answer is 429 or 503, as late as Retry-After
+        Repeats, ATTEMPTS times in all, where the connection fails or the answer is 429 or 503, as late as Retry-After
         asks. Raises Unreachable when there was no answer to the last attempt.
         """
         payload, headers = _encoded(body, compress)
@@ -108,19 +112,22 @@ class Client:
             headers["Authorization"] = f"Bearer {token}"
         if etag:
             headers["If-None-Match"] = etag
-        for attempt in range(1, ATTEMPTS):
-            pause_s = FIRST_PAUSE_S * 2 ** (attempt - 1)
+        attempt, pause_s = 1, FIRST_PAUSE_S
+        while True:
+            asked_s = 0.0
             try:
                 answer = self._exchange(method, path, payload, headers)
             except Unreachable:
-                pass
+                if attempt >= self._attempts:
+                    raise
             else:
-                if answer.status not in RETRIED_STATUSES:
+                self._attempts = ATTEMPTS
+                if answer.status not in RETRIED_STATUSES or attempt >= ATTEMPTS:
                     return answer
-                pause_s = max(pause_s, _retry_after_s(answer))
+                asked_s = _retry_after_s(answer)
+            self._pause(min(max(pause_s, asked_s), MAX_PAUSE_S))
+            attempt, pause_s = attempt + 1, pause_s * 2
             self.retries += 1
-            self._pause(min(pause_s, MAX_PAUSE_S))
-        return self._exchange(method, path, payload, headers)
 
     def _exchange(self, method: str, path: str, payload: bytes | None, headers: dict[str, str]) -> Answer:
         began = time.perf_counter()
@@ -130,7 +137,7 @@ class Client:
             body = response.read()
         except (OSError, HTTPException) as error:
             self._connection.close()
-            raise Unreachable(f"no server of this API answers at {self.url}: {error or error!r}") from error
+            raise Unreachable(f"no server of this API answers at {self.url}: {str(error) or repr(error)}") from error
         except KeyboardInterrupt:
             # The next call must not read the answer of the one that was broken off.
             self._connection.close()

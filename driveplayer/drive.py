@@ -47,18 +47,20 @@ class Drive:
     is_synthetic: bool = False
 
     @property
-    def silence_s(self) -> tuple[float, float]:
-        """Return the seconds without readings while moving and while standing, long silences left out."""
-        moving = standing = 0.0
-        for before, elapsed_ms in self._intervals():
-            if elapsed_ms > LONG_SILENCE_MS:
-                continue
-            silence_s = max(0, elapsed_ms - RECORDING_INTERVAL_MS) / 1000
-            if before.speed_mps > 0:
-                moving += silence_s
+    def unrecorded_s(self) -> tuple[float, float]:
+        """Return the seconds of moving and of standing that are not recorded seconds, as the server counts them.
+
+        It lets a reading's state hold until the next one, unless that is a long silence away, and the last one's not
+        at all; counted as recorded, each reading is a second.
+        """
+        moving_ms = standing_ms = 0
+        for reading, elapsed_ms in self._intervals():
+            unrecorded_ms = (elapsed_ms if elapsed_ms <= LONG_SILENCE_MS else 0) - RECORDING_INTERVAL_MS
+            if reading.speed_mps > 0:
+                moving_ms += unrecorded_ms
             else:
-                standing += silence_s
-        return moving, standing
+                standing_ms += unrecorded_ms
+        return moving_ms / 1000, standing_ms / 1000
 
     def playing_times_s(self) -> list[float]:
         """Return for each reading when it is played, in seconds of the drive from its start.
@@ -67,15 +69,16 @@ class Drive:
         drive for abandoned.
         """
         at_ms = max(0, self.readings[0].t_ms - self.started_ms)
-        times = [at_ms / 1000]
+        times = []
         for _, elapsed_ms in self._intervals():
-            at_ms += min(elapsed_ms, LONG_SILENCE_MS)
             times.append(at_ms / 1000)
+            at_ms += min(elapsed_ms, LONG_SILENCE_MS)
         return times
 
     def _intervals(self) -> Iterator[tuple[Reading, int]]:
-        for before, after in pairwise(self.readings):
-            yield before, after.t_ms - before.t_ms
+        """Yield each reading with the milliseconds until the next one: none for the last."""
+        for reading, following in pairwise([*self.readings, self.readings[-1]]):
+            yield reading, following.t_ms - reading.t_ms
 
 
 def milliseconds(moment: datetime) -> int:

@@ -1,6 +1,6 @@
 """What is told about a drive that was played."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from driveplayer.drive import Drive, Statistics, rfc3339
 from driveplayer.measurements import Performance, Read, percentile
@@ -11,6 +11,15 @@ READ_BACK_WORDS = {
     "bypass": "the cache is out of reach, so it came from the database",
     "unknown": "the server did not say where it came from",
 }
+COMPARED = (
+    ("distance", "distance_m", "distance_m", "m"),
+    ("maximum speed", "speed_max_mps", "speed_max_mps", "m/s"),
+    ("average speed", "speed_avg_mps", "speed_avg_mps", "m/s"),
+    ("moving time", "moving_s", "driving_time_s", "s"),
+    ("idle time", "idle_s", "zero_speed_s", "s"),
+)
+"""Label, the summary's member, the statistics' member, unit."""
+
 ROW = "  {:<14} {:>14} {:>14} {:>11}"
 
 
@@ -25,7 +34,7 @@ def heading(drive: Drive) -> list[str]:
 
 def lines(performance: Performance) -> list[str]:
     """Return the report, without a verdict."""
-    return [*_exchange(performance), *_comparison(performance)]
+    return [*_exchange(performance), "", *_summary(performance)]
 
 
 def _exchange(performance: Performance) -> list[str]:
@@ -68,59 +77,46 @@ def _pace(performance: Performance) -> str:
     return f"played in {performance.took_s:.1f} s, {duration_s / max(performance.took_s, 0.001):,.0f} times real time"
 
 
-def _comparison(performance: Performance) -> list[str]:
-    statistics = None if performance.is_interrupted else performance.drive.statistics
-    summary = performance.session["summary"]
-    told = ["", ROW.format("Summary", "server", statistics.source if statistics else "", "difference").rstrip()]
-    for label, member, expected, unit in _compared(statistics):
-        told.append(_row(label, summary[member], expected, unit))
-    told.append(
-        f"  {summary['harsh_brakes']} harsh brakes, {summary['harsh_accelerations']} harsh accelerations, "
-        f"{_duration(summary['duration_s'])} in all"
-    )
+def _summary(performance: Performance) -> list[str]:
+    summary, statistics = performance.session["summary"], performance.drive.statistics
+    harsh = f"{summary['harsh_brakes']} harsh brakes, {summary['harsh_accelerations']} harsh accelerations"
+    told = [f"  {harsh}, {_duration(summary['duration_s'])} in all"]
     if performance.is_interrupted:
         told.append("  Interrupted, so not compared with the statistics of the whole drive.")
     elif statistics is None:
         told.append("  Nobody else has made statistics of this drive, so there is nothing to compare with.")
     else:
-        told += _notes(performance.drive)
+        return [*_comparison(summary, statistics), *told, *_notes(performance.drive)]
+    rows = [ROW.format(label, _quantity(summary[member], unit), "", "") for label, member, _, unit in COMPARED]
+    return ["  Summary", *(row.rstrip() for row in rows), *told]
+
+
+def _comparison(summary: Mapping[str, float | None], statistics: Statistics) -> list[str]:
+    told = [ROW.format("Summary", "server", statistics.source, "difference")]
+    for label, member, theirs, unit in COMPARED:
+        value, expected, mark = summary[member], getattr(statistics, theirs), " *" if unit == "s" else ""
+        if value is None or not expected:
+            difference = ""
+        elif member == "idle_s":
+            # A percentage of next to nothing tells nothing.
+            difference = f"{value - expected:+z.1f} s"
+        else:
+            difference = f"{(value - expected) / expected:+z.3%}"
+        told.append(ROW.format(label + mark, _quantity(value, unit), _quantity(expected, unit), difference).rstrip())
     return told
 
 
-def _compared(statistics: Statistics | None) -> list[tuple[str, str, float | None, str]]:
-    s = statistics
-    return [
-        ("distance", "distance_m", s.distance_m if s else None, "m"),
-        ("maximum speed", "speed_max_mps", s.speed_max_mps if s else None, "m/s"),
-        ("average speed", "speed_avg_mps", s.speed_avg_mps if s else None, "m/s"),
-        ("moving time *", "moving_s", s.driving_time_s if s else None, "s"),
-        ("idle time *", "idle_s", s.zero_speed_s if s else None, "s"),
-    ]
-
-
-def _row(label: str, value: float | None, expected: float | None, unit: str) -> str:
-    if value is None:
-        return ROW.format(label, "not measured", _quantity(expected, unit), "").rstrip()
-    difference = ""
-    if expected is not None and label.startswith("idle"):
-        # A percentage of next to nothing tells nothing.
-        difference = f"{value - expected:+.1f} s"
-    elif expected:
-        difference = f"{(value - expected) / expected:+.3%}"
-    return ROW.format(label, _quantity(value, unit), _quantity(expected, unit), difference).rstrip()
-
-
 def _quantity(value: float | None, unit: str) -> str:
-    return "" if value is None else f"{value:,.{3 if unit == 'm/s' else 1}f} {unit}"
+    return "not measured" if value is None else f"{value:,.{3 if unit == 'm/s' else 1}f} {unit}"
 
 
 def _notes(drive: Drive) -> list[str]:
     """Say what the times mean, which the server and NREL count differently."""
-    moving_s, standing_s = drive.silence_s
+    moving_s, standing_s = drive.unrecorded_s
     return [
         "  * On the right are recorded seconds with speed (driving time) and without it (zero-speed time). The server",
         "    lets a reading's state hold until the next one, over silences of up to 5 minutes, but not beyond the last",
-        f"    one. Expected of this drive: {moving_s:g} s more of moving; {standing_s:g} s more and 1 s less of idling.",
+        f"    one. So it is expected to have {moving_s:+g} s of moving and {standing_s:+g} s of idling here.",
     ]
 
 

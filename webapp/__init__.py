@@ -10,6 +10,7 @@ from webapp.cache.redis import init_redis
 from webapp.config import Settings, load
 from webapp.database import engine_options, prepare_sqlite
 from webapp.driving import routes as driving_routes
+from webapp.edge import Edge
 from webapp.extensions import db, migrate
 from webapp.http.bodies import MAX_BODY_BYTES
 from webapp.http.browsers import init_browsers
@@ -50,6 +51,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     for room in (auth_routes, user_routes, admin_routes, driving_routes, health, description):
         app.register_blueprint(room.blueprint)
     commands.register(app)
+    app.wsgi_app = Edge(app, app.wsgi_app)  # type: ignore[method-assign]
     return app
 
 

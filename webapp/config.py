@@ -48,7 +48,7 @@ class Settings(BaseSettings):
     cache_probe_interval_ms: int = Field(50, ge=0, le=1000)
     reconcile_interval_s: int = Field(5, ge=1, le=300)
     password_hash_memory_kib: int = Field(19_456, ge=8)
-    web_threads: int = Field(8, ge=1, le=64)
+    web_threads: int = Field(4, ge=1, le=64)
     jwt_previous_secret_keys: str = ""
     max_logins_per_user: int = Field(50, ge=1, le=1000)
     ratelimit_enabled: bool = True

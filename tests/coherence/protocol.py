@@ -86,19 +86,25 @@ def put_without_lease(key: Key, version: int, token: str) -> Answer:
     return put(lease(key, token).key, version, token)
 
 
+def lease_by_number(key: Key, token: str) -> Answer:
+    """Ask for the right to fill the key, and get the number 1 as a token: the server's counter is gone with the key."""
+    return Answer(False, key) if key.holder else lease(key, "1")
+
+
+def put_by_number(key: Key, version: int, token: str) -> Answer:
+    """Store a row under the lease number 1."""
+    return put(key, version, "1")
+
+
 @dataclass(frozen=True)
 class Protocol:
-    """Who does what: the writer before its COMMIT and after it, and how a filler stores what it loaded."""
+    """Who does what: the writer before its COMMIT and after it, and a filler before it loads the row and after it."""
 
     name: str
     before_commit: Callable[[Key, int], Answer] | None
     after_commit: Callable[[Key, int], Answer] | None
-    fill: Callable[[Key, int, str], Answer] = put
-
-    @property
-    def leases(self) -> bool:
-        """Say whether a filler takes a lease before it loads."""
-        return self.fill is put
+    before_load: Callable[[Key, str], Answer] | None = lease
+    after_load: Callable[[Key, int, str], Answer] = put
 
 
 OURS = Protocol("fence_before_and_after_commit", fence, fence)
@@ -106,9 +112,10 @@ OURS = Protocol("fence_before_and_after_commit", fence, fence)
 PROTOCOLS = {
     protocol.name: protocol
     for protocol in (
-        Protocol("delete_after_commit", None, delete, store),
-        Protocol("delete_before_and_after_commit", delete, delete, store),
-        Protocol("version_check_without_lease", fence, fence, put_without_lease),
+        Protocol("delete_after_commit", None, delete, None, store),
+        Protocol("delete_before_and_after_commit", delete, delete, None, store),
+        Protocol("version_check_without_lease", fence, fence, None, put_without_lease),
+        Protocol("lease_numbers_that_restart", fence, fence, lease_by_number, put_by_number),
         Protocol("fence_after_commit_only", None, fence),
         Protocol("fence_before_commit_only", fence, None),
         OURS,

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from tests.coherence.protocol import ABSENT, Answer, Key, Protocol, fence, lease, put, read, value
+from tests.coherence.protocol import ABSENT, Answer, Key, Protocol, fence, put, read, value
 
 
 class Process(NamedTuple):
@@ -27,8 +27,10 @@ class Process(NamedTuple):
 DONE = Process("done")
 IDLE = {"update", "look", "take a job"}
 HOLDS_THE_ROW = {"before commit", "commit"}
-NAMES = ("writer 1", "writer 2", "reader 1", "reader 2", "worker")
-WRITERS, READERS = slice(0, 2), slice(2, 4)
+BETWEEN_FENCES = {"commit", "after commit"}
+WORKER = "worker"
+NAMES = ("writer 1", "writer 2", "reader 1", "reader 2", WORKER)
+WRITERS = slice(0, 2)
 
 
 class World(NamedTuple):
@@ -101,7 +103,7 @@ def moves(world: World, protocol: Protocol, limits: Limits) -> Iterator[Move]:
     """Yield every step that may come next, of every process and of the key."""
     may_die = world.crashes < limits.crashes
     for index, process in enumerate(world.processes):
-        if process is DONE or process.step == "done":
+        if process == DONE:
             continue
         who = NAMES[index]
         for what, then, changes, call, granted in STEPS[process.step](process, who, world, protocol):
@@ -122,10 +124,9 @@ def _after(world: World, index: int, then: Process, changes: dict[str, Any]) -> 
 def _losses(world: World, limits: Limits) -> Iterator[Move]:
     if world.losses < limits.losses:
         yield Move("the key", "is lost", world._replace(key=ABSENT, losses=world.losses + 1), Call("lose"))
-    if limits.expiry_is_free and world.key.state == "pending":
-        between_fences = any(process.step in ("commit", "after commit") for process in world.processes[WRITERS])
-        if not between_fences:
-            yield Move("the key", "expires", world._replace(key=ABSENT), Call("lose"))
+    between_fences = any(process.step in BETWEEN_FENCES for process in world.processes[WRITERS])
+    if limits.expiry_is_free and world.key.state == "pending" and not between_fences:
+        yield Move("the key", "expires", world._replace(key=ABSENT), Call("lose"))
 
 
 def _on_key(answer: Answer, call: Call, what: str, then: Process, **changes: int) -> Step:
@@ -142,7 +143,9 @@ def _before_commit(writer: Process, who: str, world: World, protocol: Protocol) 
     operation = protocol.before_commit
     assert operation is not None
     call = Call(operation.__name__, writer.version)
-    yield _on_key(operation(world.key, writer.version), call, f"{call.name}s", Process("commit", writer.version))
+    yield _on_key(
+        operation(world.key, writer.version), call, f"{call.name}s the key", Process("commit", writer.version)
+    )
 
 
 def _commit(writer: Process, who: str, world: World, protocol: Protocol) -> Iterator[Step]:
@@ -158,19 +161,23 @@ def _after_commit(writer: Process, who: str, world: World, protocol: Protocol) -
     call = Call(operation.__name__, writer.version)
     acknowledged = max(world.acknowledged, writer.version)
     answer = operation(world.key, writer.version)
-    yield _on_key(answer, call, f"{call.name}s and acknowledges", DONE, acknowledged=acknowledged)
+    yield _on_key(answer, call, f"{call.name}s the key and acknowledges", DONE, acknowledged=acknowledged)
 
 
 def _look(_: Process, who: str, world: World, protocol: Protocol) -> Iterator[Step]:
     is_hit = read(world.key) is not None
-    then = DONE if is_hit else Process("lease" if protocol.leases else "load")
+    then = DONE if is_hit else Process("lease" if protocol.before_load else "load")
     yield Step("reads the key", then, {}, Call("read"), is_hit)
     yield Step("loads without Redis", DONE, {"returned": max(world.returned, world.row)})
 
 
 def _lease(_: Process, who: str, world: World, protocol: Protocol) -> Iterator[Step]:
-    answer = lease(world.key, who)
-    yield _on_key(answer, Call("lease", 0, who), "leases", Process("load" if answer.granted else "wait"))
+    operation = protocol.before_load
+    assert operation is not None
+    answer = operation(world.key, who)
+    call = Call(operation.__name__, token=who)
+    otherwise = DONE if who == WORKER else Process("wait")
+    yield _on_key(answer, call, "asks for the lease", Process("load") if answer.granted else otherwise)
 
 
 def _wait(_: Process, who: str, world: World, protocol: Protocol) -> Iterator[Step]:
@@ -184,27 +191,28 @@ def _load(_: Process, who: str, world: World, protocol: Protocol) -> Iterator[St
 
 
 def _put(filler: Process, who: str, world: World, protocol: Protocol) -> Iterator[Step]:
-    call = Call(protocol.fill.__name__, filler.version, who)
-    returned = max(world.returned, filler.version)
-    yield _on_key(protocol.fill(world.key, filler.version, who), call, "puts", DONE, returned=returned)
+    operation = protocol.after_load
+    call = Call(operation.__name__, filler.version, who)
+    answer = operation(world.key, filler.version, who)
+    yield _on_key(answer, call, f"puts version {filler.version}", DONE, returned=max(world.returned, filler.version))
 
 
-def _take_a_job(_: Process, who: str, world: World, protocol: Protocol) -> Iterator[Step]:
-    if not protocol.leases:
-        yield Step(f"loads version {world.row}", Process("put", world.row), {})
+def _take_a_job(worker: Process, who: str, world: World, protocol: Protocol) -> Iterator[Step]:
+    if protocol.before_load is None:
+        yield from _load(worker, who, world, protocol)
         return
-    answer = lease(world.key, who)
-    yield _on_key(answer, Call("lease", 0, who), "leases", Process("load") if answer.granted else DONE)
+    yield from _lease(worker, who, world, protocol)
     yield Step(f"loads version {world.row} to renew it", Process("renew", world.row), {})
     yield Step(f"loads version {world.row} to reconcile", Process("reconcile", world.row), {})
 
 
 def _renew(worker: Process, who: str, world: World, protocol: Protocol) -> Iterator[Step]:
-    yield _on_key(put(world.key, worker.version, ""), Call("put", worker.version), "puts without a lease", DONE)
+    answer = put(world.key, worker.version, "")
+    yield _on_key(answer, Call("put", worker.version), f"puts version {worker.version} without a lease", DONE)
 
 
 def _reconcile(worker: Process, who: str, world: World, protocol: Protocol) -> Iterator[Step]:
-    yield _on_key(fence(world.key, worker.version), Call("fence", worker.version), "fences", DONE)
+    yield _on_key(fence(world.key, worker.version), Call("fence", worker.version), f"fences {worker.version}", DONE)
 
 
 STEPS = {

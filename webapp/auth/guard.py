@@ -50,3 +50,8 @@ def decide(claims: Claims, is_blacklisted: bool, user: CachedUser | None) -> Ver
     if user is not None and user.is_active and user.id == claims.user_id and claims.login_id in user.logins:
         return Verdict.ACCEPTED
     return Verdict.UNSURE
+
+
+def may_see(user: CachedUser, owner_id: str) -> bool:
+    """Say whether a user may see a session: only its driver may. Asked on hits and misses alike."""
+    return user.id == owner_id

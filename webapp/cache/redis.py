@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 from flask import Flask, current_app
-from redis import BlockingConnectionPool, Redis, RedisError
+from redis import BlockingConnectionPool, ConnectionPool, Redis, RedisError
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
@@ -27,6 +27,9 @@ log = structlog.get_logger(__name__)
 COMMAND_TIMEOUT_S = 0.1
 """How long one command, one connection attempt or the wait for a free connection may take, in s."""
 
+MIN_SHARED_CONNECTIONS = 2
+NO_TLS_VERIFICATION = {"ssl_cert_reqs": "none"}
+
 EVICTING_POLICIES_START_WITH = ("allkeys", "volatile")
 
 
@@ -35,26 +38,30 @@ class Cache:
 
     def __init__(self, settings: "Settings") -> None:
         self._epoch = ""
-        options: dict[str, Any] = {}
-        if settings.redis_url.startswith("rediss://") and not settings.redis_tls_verify:
-            options["ssl_cert_reqs"] = "none"
+        # The threads that answer hot reads keep a connection each (see `webapp.edge`); the rest share what is left.
+        shared = max(MIN_SHARED_CONNECTIONS, settings.redis_max_connections - settings.web_threads)
+        options = self._connection_options(settings)
         self.client: Redis = Redis(
             connection_pool=BlockingConnectionPool.from_url(
-                settings.redis_url,
-                max_connections=settings.redis_max_connections,
-                timeout=COMMAND_TIMEOUT_S,
-                socket_timeout=COMMAND_TIMEOUT_S,
-                socket_connect_timeout=COMMAND_TIMEOUT_S,
-                socket_keepalive=True,
-                decode_responses=True,
-                protocol=2,
-                retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
-                redis_connect_func=self._greet,
-                **options,
+                settings.redis_url, max_connections=shared, timeout=COMMAND_TIMEOUT_S, **options
             )
         )
+        self.hot_pool = ConnectionPool.from_url(settings.redis_url, max_connections=settings.web_threads, **options)
         self.entries = Entries(self.client, lambda: self._epoch)
         self.trust = Trust(self.entries, probe_interval_s=settings.cache_probe_interval_ms / 1000)
+
+    def _connection_options(self, settings: "Settings") -> dict[str, Any]:
+        tls = {} if settings.redis_tls_verify or not settings.redis_url.startswith("rediss://") else NO_TLS_VERIFICATION
+        return {
+            "socket_timeout": COMMAND_TIMEOUT_S,
+            "socket_connect_timeout": COMMAND_TIMEOUT_S,
+            "socket_keepalive": True,
+            "decode_responses": True,
+            "protocol": 2,
+            "retry": Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
+            "redis_connect_func": self._greet,
+            **tls,
+        }
 
     def _greet(self, connection: Any) -> None:
         """Set up a new connection, and learn which run of the server it leads to.
@@ -98,6 +105,7 @@ def close_redis(app: Flask) -> None:
     cache: Cache = app.extensions["cache"]
     cache.trust.stop()
     cache.client.connection_pool.disconnect()
+    cache.hot_pool.disconnect()
 
 
 def redis_health_check() -> dict[str, Any]:

@@ -8,7 +8,7 @@ from flask import Blueprint, Response, g, request, url_for
 from sqlalchemy import select
 
 from webapp.auth.authenticate import authenticated
-from webapp.auth.guard import Caller
+from webapp.auth.guard import Caller, may_see
 from webapp.cache import driving_sessions, fills, session_lists
 from webapp.cache.driving_sessions import SESSIONS, CachedSession, session_document
 from webapp.cache.fills import Source
@@ -16,6 +16,7 @@ from webapp.cache.redis import get_cache
 from webapp.cache.session_lists import SESSION_LISTS
 from webapp.database import read_connection
 from webapp.driving import readings, sessions
+from webapp.driving.answers import private_headers, read_headers
 from webapp.driving.schemas import (
     ListQuery,
     ReadingBatch,
@@ -37,12 +38,6 @@ from webapp.models.driving_session import ACTIVE
 blueprint = Blueprint("driving", __name__, url_prefix="/api/v1")
 TAGS = ("Driving sessions",)
 JSON = "application/json"
-
-CACHE_STATUS = {
-    Source.HIT: "session-cache; hit",
-    Source.MISS: "session-cache; fwd=miss",
-    Source.BYPASS: "session-cache; fwd=bypass",
-}
 
 
 @blueprint.post("/sessions")
@@ -199,17 +194,15 @@ def _session_response(session: DrivingSession, status: int) -> Response:
 
 def _answer(session: CachedSession | None, source: Source, caller: Caller) -> Response:
     """Answer a read. The owner is checked here, on hits and misses alike: nothing is served without it."""
-    if session is None or session.owner_id != caller.user.id:
+    if session is None or not may_see(caller.user, session.owner_id):
         raise sessions.not_found()
     response = Response(status=304) if is_unchanged(session.version) else Response(session.json, mimetype=JSON)
-    response.headers["ETag"] = etag(session.version)
-    return _private(response, source)
+    response.headers.update(read_headers(session.version, source))
+    return response
 
 
 def _private(response: Response, source: Source) -> Response:
-    response.headers["Cache-Control"] = "private, no-cache"
-    response.headers["Vary"] = "Authorization"
-    response.headers["Cache-Status"] = CACHE_STATUS[source]
+    response.headers.update(private_headers(source))
     return response
 
 

@@ -21,16 +21,22 @@ DOCS_POLICY = (
 ONE_YEAR_S = 31_536_000
 
 
+def headers_of_every_answer(settings: Settings) -> dict[str, str]:
+    """Return the security headers that every answer has."""
+    hsts = {"Strict-Transport-Security": f"max-age={ONE_YEAR_S}"} if settings.app_env == "production" else {}
+    return {**HEADERS, "Content-Security-Policy": API_POLICY, **hsts}
+
+
 def init_browsers(app: Flask, settings: Settings) -> None:
     """Set the headers of every answer, CORS, and how many proxies in front of us tell the truth about addresses."""
 
+    always = headers_of_every_answer(settings)
+
     @app.after_request
     def set_headers(response: Response) -> Response:
-        for name, value in HEADERS.items():
-            response.headers.setdefault(name, value)
-        response.headers["Content-Security-Policy"] = DOCS_POLICY if request.path == "/docs" else API_POLICY
-        if settings.app_env == "production":
-            response.headers["Strict-Transport-Security"] = f"max-age={ONE_YEAR_S}"
+        response.headers.update(always)
+        if request.path == "/docs":
+            response.headers["Content-Security-Policy"] = DOCS_POLICY
         return response
 
     if settings.allowed_origins:

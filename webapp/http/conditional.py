@@ -11,8 +11,16 @@ def etag(version: int) -> str:
 
 
 def is_unchanged(version: int) -> bool:
-    """Say whether the client already has this version (If-None-Match, compared weakly)."""
-    return request.if_none_match.contains_weak(str(version))
+    """Say whether the client already has this version."""
+    return is_listed(version, request.headers.get("If-None-Match"))
+
+
+def is_listed(version: int, if_none_match: str | None) -> bool:
+    """Say whether If-None-Match names this version (section 13.1.2: compared weakly, in a list or as `*`)."""
+    if if_none_match is None:
+        return False
+    tags = [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]
+    return etag(version) in tags or "*" in tags
 
 
 def require_match(version: int) -> None:

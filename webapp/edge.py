@@ -1,0 +1,150 @@
+"""The edge: a small WSGI layer that answers hits of the hot read before Flask's dispatch.
+
+It answers ``GET /api/v1/sessions/{id}`` with 200 or 304, and nothing else, when it is sure: the token was verified in
+this process before, the guard accepts the caller, the session is in the cache, Redis is believed, and the session is
+the caller's. Everything that it does not know, every miss, every refusal and every error it leaves to Flask, which
+asks the same guard and gives the answer. It costs one round trip: blacklist, user and session in one MGET.
+"""
+
+import threading
+import time
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from flask import Flask
+from redis import ConnectionPool, RedisError
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import MaxConnectionsError
+
+from webapp.auth.guard import Verdict, decide, may_see
+from webapp.auth.tokens import ACCESS, VerifiedTokens
+from webapp.cache import driving_sessions, keys, users
+from webapp.cache.fills import Source
+from webapp.cache.redis import Cache
+from webapp.driving.answers import read_headers
+from webapp.http.browsers import headers_of_every_answer
+from webapp.http.conditional import is_listed
+from webapp.http.requests import request_id_of
+from webapp.logs import log_request
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+PREFIX = "/api/v1/sessions/"
+PATH_LENGTH = len(PREFIX) + 36
+BEARER = "Bearer "
+
+parse_user = lru_cache(maxsize=4096)(users.parse)
+"""Many requests meet the same entry of the same user; an entry says all that its `CachedUser` does."""
+
+
+class Edge:
+    """The layer, around an application."""
+
+    def __init__(self, app: Flask, wsgi_app: "WSGIApplication") -> None:
+        self._next = wsgi_app
+        self._cache: Cache = app.extensions["cache"]
+        self._tokens: VerifiedTokens = app.extensions["verified_tokens"]
+        self._headers = list(headers_of_every_answer(app.config["SETTINGS"]).items())
+        self._mget = OneConnectionPerThread(self._cache).mget
+
+    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        """Answer a hit, or pass the request on."""
+        path: str = environ["PATH_INFO"]
+        if len(path) == PATH_LENGTH and environ["REQUEST_METHOD"] == "GET" and path.startswith(PREFIX):
+            started = time.perf_counter()
+            session = self._visible_session(environ, path[len(PREFIX) :])
+            if session is not None:
+                return self._answer(session, environ, start_response, started)
+        return self._next(environ, start_response)
+
+    def _visible_session(self, environ: "WSGIEnvironment", session_id: str) -> driving_sessions.CachedSession | None:
+        """Return the session when it is cached and the caller's; None leaves the request to Flask."""
+        authorization: str = environ.get("HTTP_AUTHORIZATION", "")
+        claims = self._tokens.get(authorization[len(BEARER) :]) if authorization.startswith(BEARER) else None
+        if claims is None or claims.type != ACCESS or "HTTP_ORIGIN" in environ or not self._cache.trust.believes():
+            return None
+        found = self._mget([keys.blacklist(claims.jti), keys.user(claims.user_id), keys.session(session_id)])
+        if found is None:
+            return None
+        user, entry = self._user(found[1]), self._cache.entries.parse(found[2])
+        if user is None or entry is None or decide(claims, found[0] is not None, user) is not Verdict.ACCEPTED:
+            return None
+        session = driving_sessions.parse(entry)
+        # The trouble may have been noticed by another thread while the answer was on its way.
+        is_sure = session is not None and may_see(user, session.owner_id) and self._cache.trust.believes()
+        return session if is_sure else None
+
+    def _user(self, raw: str | None) -> users.CachedUser | None:
+        entry = self._cache.entries.parse(raw)
+        return parse_user(entry) if entry is not None else None
+
+    def _answer(
+        self,
+        session: driving_sessions.CachedSession,
+        environ: "WSGIEnvironment",
+        start_response: "StartResponse",
+        started: float,
+    ) -> Iterable[bytes]:
+        request_id = request_id_of(environ.get("HTTP_X_REQUEST_ID"))
+        headers = [("X-Request-ID", request_id), *read_headers(session.version, Source.HIT), *self._headers]
+        if is_listed(session.version, environ.get("HTTP_IF_NONE_MATCH")):
+            status, body = 304, b""
+            start_response("304 NOT MODIFIED", headers)
+        else:
+            status, body = 200, session.json.encode()
+            headers += [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
+            start_response("200 OK", headers)
+        log_request("GET", environ["PATH_INFO"], status, started, request_id)
+        return [body]
+
+
+class _Held:
+    """A connection that one thread holds. It goes back to the pool when the thread has ended."""
+
+    def __init__(self, pool: ConnectionPool) -> None:
+        self._pool = pool
+        self.connection: Any = pool.get_connection()
+
+    def __del__(self) -> None:
+        if "connection" in self.__dict__:
+            self._pool.release(self.connection)
+
+
+class OneConnectionPerThread:
+    """MGET over a connection that a thread keeps, which saves the pool's 15 to 20 µs for each command."""
+
+    def __init__(self, cache: Cache) -> None:
+        self._cache = cache
+        self._of_thread = threading.local()
+
+    def mget(self, cache_keys: list[str]) -> list[str | None] | None:
+        """Fetch many keys in one round trip; None when Redis is out of reach."""
+        try:
+            try:
+                return self._ask(cache_keys)
+            except MaxConnectionsError:
+                raise
+            except RedisConnectionError:
+                # The server may have closed a connection that was idle; a new one tells whether it is there.
+                return self._ask(cache_keys)
+        except MaxConnectionsError:
+            return None  # More threads than the settings say: this one goes Flask's way.
+        except RedisError as error:
+            self._cache.trust.doubt(error, operation="edge")
+            return None
+
+    def _ask(self, cache_keys: list[str]) -> list[str | None]:
+        held: _Held | None = getattr(self._of_thread, "held", None)
+        if held is None:
+            held = self._of_thread.held = _Held(self._cache.hot_pool)
+        connection = held.connection
+        try:
+            connection.send_command("MGET", *cache_keys)
+            answer: list[str | None] = connection.read_response()
+        except BaseException:
+            # An answer that comes later must not be taken for that of the next question.
+            connection.disconnect()
+            raise
+        return answer
