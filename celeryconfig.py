@@ -70,6 +70,11 @@ beat_schedule = {
         "options": {"expires": _reconcile_interval_s},
     },
     "refresh-ahead": {"task": "worker.warming.refresh_ahead", "schedule": 20, "options": {"expires": 20}},
+    "audit-cache": {
+        "task": "worker.upkeep.audit_cache",
+        "schedule": crontab(minute="*/10"),
+        "options": {"expires": 300},
+    },
     "close-abandoned-sessions": {
         "task": "worker.upkeep.close_abandoned_sessions",
         "schedule": 30,

@@ -104,8 +104,8 @@ class Client:
     ) -> Answer:
         """Call and return the answer, whatever its status; `etag` is for If-None-Match.
 
-        Repeats, ATTEMPTS times in all, where the connection fails or the answer is 429 or 503, as late as Retry-After
-        asks. Raises Unreachable when there was no answer to the last attempt.
+        Up to ATTEMPTS times in all where the connection fails or the answer is 429 or 503, each time as late as
+        Retry-After asks, unless it asks for more than MAX_PAUSE_S. Raises Unreachable when the last one had no answer.
         """
         payload, headers = _encoded(body, compress)
         if token:
@@ -122,10 +122,10 @@ class Client:
                     raise
             else:
                 self._attempts = ATTEMPTS
-                if answer.status not in RETRIED_STATUSES or attempt >= ATTEMPTS:
-                    return answer
                 asked_s = _retry_after_s(answer)
-            self._pause(min(max(pause_s, asked_s), MAX_PAUSE_S))
+                if answer.status not in RETRIED_STATUSES or attempt >= ATTEMPTS or asked_s > MAX_PAUSE_S:
+                    return answer
+            self._pause(max(pause_s, asked_s))
             attempt, pause_s = attempt + 1, pause_s * 2
             self.retries += 1
 

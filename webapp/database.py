@@ -8,11 +8,13 @@ A thread holds one connection at a time. The limits are shorter than `entries.PE
 still open when its fence expires could let an old row back into the cache.
 """
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psycopg
 from sqlalchemy import Connection, Engine, event
 
 from webapp.config import Settings
@@ -21,12 +23,15 @@ from webapp.extensions import db
 STATEMENT_TIMEOUT_MS = 2_500
 LOCK_TIMEOUT_MS = 1_000
 IDLE_IN_TRANSACTION_TIMEOUT_MS = 5_000
+ANSWER_TIMEOUT_S = 3.0
+"""How long an answer of the database is waited for, in s: a little longer than the server works on a statement."""
 SQLITE_BUSY_TIMEOUT_MS = 2_500
 
 
 def engine_options(settings: Settings) -> dict[str, Any]:
     """Return SQLAlchemy's engine options for the database that the settings name."""
-    pool = {"pool_size": settings.web_threads, "max_overflow": 0, "pool_timeout": 2}
+    # One for each thread, and one for the thread that watches Redis.
+    pool = {"pool_size": settings.web_threads + 1, "max_overflow": 0, "pool_timeout": 2}
     if settings.sqlalchemy_url.startswith("sqlite"):
         return {**pool, "connect_args": {"timeout": SQLITE_BUSY_TIMEOUT_MS / 1000}}
     limits = {
@@ -44,13 +49,36 @@ def engine_options(settings: Settings) -> dict[str, Any]:
     }
 
 
-def prepare_sqlite(engine: Engine, settings: Settings) -> None:
-    """Give a SQLite engine its folder, its pragmas and its way to begin. Does nothing for other databases."""
-    if engine.dialect.name != "sqlite":
+class DeadlineConnection(psycopg.Connection[Any]):
+    """A connection that gives up on a server that hangs.
+
+    The server's own time limits do not help then, and nor does `pool_pre_ping`: a request would hang with it.
+    """
+
+    def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
+        """Wait for an answer, at most `ANSWER_TIMEOUT_S`. Then the connection is closed: its answer may still come."""
+        began = time.monotonic()
+        try:
+            return super().wait(gen, interval=interval, timeout=ANSWER_TIMEOUT_S if timeout is None else timeout)
+        except psycopg.Error as error:
+            if timeout is not None or time.monotonic() - began < ANSWER_TIMEOUT_S:
+                raise
+            self.close()
+            raise psycopg.OperationalError(f"no answer from the database within {ANSWER_TIMEOUT_S} s") from error
+
+
+def prepare_engine(engine: Engine, settings: Settings) -> None:
+    """Give an engine what its database needs: PostgreSQL a deadline; SQLite a folder, pragmas and a way to begin."""
+    if engine.dialect.name == "postgresql":
+        event.listen(engine, "do_connect", _connect_with_deadline)
         return
     Path(settings.sqlalchemy_url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
     event.listen(engine, "connect", _set_pragmas)
     event.listen(engine, "begin", _begin)
+
+
+def _connect_with_deadline(_dialect: Any, _record: Any, args: Any, options: Any) -> DeadlineConnection:
+    return DeadlineConnection.connect(*args, **options)
 
 
 def _set_pragmas(dbapi_connection: Any, _record: Any) -> None:

@@ -3,6 +3,7 @@
 import structlog
 
 from webapp.auth import expiry
+from webapp.cache.audit import audit
 from webapp.cache.reconcile import reconcile as compare_and_repair
 from webapp.driving import sessions
 from webapp.extensions import db
@@ -12,12 +13,19 @@ from worker import celery
 log = structlog.get_logger(__name__)
 
 BATCH = 500
+AUDIT_SAMPLE = 2000
 
 
 @celery.task
 def reconcile() -> None:
     """Repair cached entries that are behind their rows."""
     compare_and_repair()
+
+
+@celery.task
+def audit_cache() -> None:
+    """Hold a sample of cached entries against the database, and heal what differs."""
+    audit(AUDIT_SAMPLE)
 
 
 @celery.task

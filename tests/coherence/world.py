@@ -117,8 +117,16 @@ def moves(world: World, protocol: Protocol, limits: Limits) -> Iterator[Move]:
 
 
 def _after(world: World, index: int, then: Process, changes: dict[str, Any]) -> World:
-    processes = (*world.processes[:index], then, *world.processes[index + 1 :])
-    return world._replace(processes=processes, **changes)
+    row, key, processes, acknowledged, returned, losses, crashes = world
+    return World(
+        changes.get("row", row),
+        changes.get("key", key),
+        (*processes[:index], then, *processes[index + 1 :]),
+        changes.get("acknowledged", acknowledged),
+        changes.get("returned", returned),
+        losses,
+        changes.get("crashes", crashes),
+    )
 
 
 def _losses(world: World, limits: Limits) -> Iterator[Move]:

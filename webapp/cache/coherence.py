@@ -33,7 +33,7 @@ FENCES, WARMS = "coherence.fences", "coherence.warms"
 
 
 class BulkWriteRefused(RuntimeError):
-    """A bulk update or delete of a cached model: it would bump no version and fence nothing."""
+    """A bulk insert, update or delete of a cached model: it would bump no version and fence nothing."""
 
 
 class Coherence:
@@ -107,14 +107,15 @@ class Coherence:
             session.info.pop(WARMS, None)
 
     def _refuse_bulk_write(self, state: ORMExecuteState) -> None:
-        if not (state.is_update or state.is_delete):
+        if not (state.is_insert or state.is_update or state.is_delete):
             return
         table = getattr(state.statement, "table", None)
         for model in self._declarations:
-            if table is model.__table__ and not state.execution_options.get(CHANGES_NOTHING_CACHED):  # type: ignore[attr-defined]
+            # Equal, not the same: update(Model) carries an annotated copy of the model's table.
+            if table == model.__table__ and not state.execution_options.get(CHANGES_NOTHING_CACHED):  # type: ignore[attr-defined]
                 raise BulkWriteRefused(
-                    f"A bulk update or delete of {model.__name__} bumps no version and fences no cached entry. Change "
-                    "the objects one by one, or, if no column that is shown changes, say so with "
+                    f"A bulk insert, update or delete of {model.__name__} bumps no version and fences no cached entry. "
+                    "Change the objects one by one, or, if no column that is shown changes, say so with "
                     f"execution_options({CHANGES_NOTHING_CACHED}=True)."
                 )
 

@@ -57,6 +57,7 @@ class Cache:
             "socket_connect_timeout": COMMAND_TIMEOUT_S,
             "socket_keepalive": True,
             "decode_responses": True,
+            "encoding_errors": "replace",  # Bytes under a key that are not ours are no entry, and no error.
             "protocol": 2,
             "retry": Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
             "redis_connect_func": self._greet,

@@ -20,7 +20,9 @@ def warm_due() -> int:
     deadline = time.monotonic() + BUDGET_S
     filled = 0
     while due := warming.take():
-        filled += fills.warm(driving_sessions.SESSIONS, [key.removeprefix(keys.SESSION_PREFIX) for key in due])
+        # A refused put of a user or a list is due, too; readers fill those.
+        ids = [key.removeprefix(keys.SESSION_PREFIX) for key in due if key.startswith(keys.SESSION_PREFIX)]
+        filled += fills.warm(driving_sessions.SESSIONS, ids)
         if len(due) < warming.BATCH or time.monotonic() > deadline:
             break
     return filled

@@ -1,0 +1,28 @@
+"""The audit tells when a cached entry says something else than the database, and heals it."""
+
+from click.testing import Result
+from flask import Flask
+
+from tests.people import Person
+from webapp.cache import keys
+from webapp.cache.redis import Cache
+
+
+def run(app: Flask) -> Result:
+    return app.test_cli_runner().invoke(args=["cache", "audit"])
+
+
+def test_a_true_cache_passes(app: Flask, alice: Person) -> None:
+    alice.get(f"/sessions/{alice.starts_a_drive()['id']}")
+    result = run(app)
+    assert (result.exit_code, result.output) == (0, "1 compared, 0 drifted, 0 healed\n")
+
+
+def test_a_drift_is_told_and_healed(app: Flask, alice: Person, cache: Cache) -> None:
+    session_id = alice.starts_a_drive(name="true")["id"]
+    alice.get(f"/sessions/{session_id}")
+    raw = str(cache.client.get(keys.session(session_id)))
+    cache.client.set(keys.session(session_id), raw.replace("true", "false", 1), keepttl=True)
+    result = run(app)
+    assert (result.exit_code, result.output) == (1, "1 compared, 1 drifted, 1 healed\n")
+    assert alice.get(f"/sessions/{session_id}").json["name"] == "true"

@@ -1,0 +1,93 @@
+"""The worker warms what writes have fenced, once for many changes."""
+
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from tests.people import Person
+from webapp import jobs
+from webapp.cache import keys, warm_up
+from webapp.cache.driving_sessions import SESSIONS
+from webapp.cache.redis import Cache
+from worker.warming import warm_sessions, warm_user
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the jobs that were sent."""
+    names: list[str] = []
+    monkeypatch.setattr(jobs.celery_producer, "send_task", lambda name, **_: names.append(name))
+    return names
+
+
+def held(cache: Cache, session_id: str) -> tuple[str, int]:
+    return tuple(cache.entries.held([keys.session(session_id)])[0])  # type: ignore[return-value]
+
+
+def test_a_change_is_cached_again_when_the_worker_has_run(app: Flask, alice: Person, cache: Cache) -> None:
+    session = alice.starts_a_drive()
+    assert held(cache, session["id"]) == ("pending", 1)
+    with app.app_context():
+        warm_sessions()
+    assert held(cache, session["id"]) == ("value", 1)
+    assert alice.get(f"/sessions/{session['id']}").headers["Cache-Status"] == "session-cache; hit"
+
+
+def test_many_changes_of_many_sessions_ask_for_one_run(alice: Person, bob: Person, sent: list[str]) -> None:
+    sessions = [(person, person.starts_a_drive()["id"]) for person in (alice, bob)]
+    for n in range(20):
+        for person, session_id in sessions:
+            person.patch(f"/sessions/{session_id}", json={"name": f"version {n}"})
+    assert sent == [jobs.WARM_SESSIONS]
+
+
+def test_a_change_after_the_run_asks_for_another_one(app: Flask, alice: Person, sent: list[str]) -> None:
+    session_id = alice.starts_a_drive()["id"]
+    with app.app_context():
+        warm_up.warm_due()
+    alice.patch(f"/sessions/{session_id}", json={"name": "later"})
+    assert sent == [jobs.WARM_SESSIONS] * 2
+
+
+def test_a_change_during_the_load_is_warmed_in_the_next_round(
+    app: Flask, alice: Person, cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session_id = alice.starts_a_drive()["id"]
+    load = SESSIONS.load
+
+    def change_while_loading(connection: Any, ids: Any) -> Any:
+        loaded = load(connection, ids)
+        monkeypatch.undo()
+        alice.patch(f"/sessions/{session_id}", json={"name": "changed while the worker was loading"})
+        return loaded
+
+    monkeypatch.setitem(SESSIONS.__dict__, "load", change_while_loading)
+    with app.app_context():
+        warm_up.warm_due()
+        assert held(cache, session_id) == ("pending", 2)
+        warm_up.warm_due()
+    assert held(cache, session_id) == ("value", 2)
+
+
+def test_a_login_warms_the_user_the_active_session_and_the_newest_ones(
+    app: Flask, alice: Person, cache: Cache
+) -> None:
+    ids = []
+    for hour in range(3):
+        ids.append(alice.starts_a_drive(started_at=f"2026-01-05T0{hour}:00:00Z")["id"])
+        alice.post(f"/sessions/{ids[-1]}/end", json={"ended_at": f"2026-01-05T0{hour}:10:00Z"})
+    ids.append(alice.starts_a_drive(started_at="2025-01-01T00:00:00Z")["id"])
+    cache.client.flushall()
+    with app.app_context():
+        warm_user(alice.id)
+    warmed = [keys.user(alice.id), keys.session_list(alice.id), *(keys.session(id) for id in ids)]
+    assert all(found.state == "value" for found in cache.entries.held(warmed))
+
+
+def test_a_broker_that_is_away_does_not_fail_the_write(alice: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(jobs.celery_producer, "send_task", refuse)
+    assert alice.starts_a_drive()["version"] == 1

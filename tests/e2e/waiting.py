@@ -1,0 +1,25 @@
+"""Waiting for what the worker does by itself, by looking into Redis: a read over HTTP would fill the cache itself."""
+
+import time
+
+import redis
+
+from webapp.cache import keys
+
+POLL_S = 0.01
+
+
+def is_cached(client: "redis.Redis[str]", session_id: str, version: int) -> bool:
+    """Say whether a session is cached at this version or a later one."""
+    header = client.getrange(keys.session(session_id), 0, 63).split("|", 3)
+    return header[0] == "v" and int(header[2]) >= version
+
+
+def wait_until_cached(client: "redis.Redis[str]", session_id: str, version: int, within_s: float = 5.0) -> float:
+    """Wait until a session is cached at this version, and return how long that took, in s."""
+    started = time.monotonic()
+    while not is_cached(client, session_id, version):
+        if time.monotonic() - started > within_s:
+            raise AssertionError(f"version {version} is not cached after {within_s:g} s")
+        time.sleep(POLL_S)
+    return time.monotonic() - started
