@@ -4,6 +4,7 @@ Every wait is bounded: the constants below, with KILL_WAIT_S counted twice, add 
 process managers lose patience.
 """
 
+import math
 import queue
 import signal
 import subprocess
@@ -22,6 +23,7 @@ STOP_GRACE_S = 7.0
 LAST_GRACE_S = 1.0
 KILL_WAIT_S = 0.5
 FLUSH_WAIT_S = 0.5
+SIGNAL_DELAY_S = 0.1
 
 
 class Stopped(Exception):
@@ -122,11 +124,21 @@ class Supervisor:
         # SimpleQueue.put is reentrant, so this is safe wherever the main thread was interrupted.
         self._events.put(Signalled(signum))
 
-    def _next_event(self, timeout_s: float | None = None) -> Exited | Signalled:
-        event = self._events.get(timeout=timeout_s)
-        if isinstance(event, Exited):
-            del self._running[event.name]
-        return event
+    def _next_event(self, timeout_s: float = math.inf) -> Exited | Signalled:
+        deadline = time.monotonic() + timeout_s
+        while True:
+            # A signal that arrives just before the thread goes to sleep does not wake it; Python then runs the handler
+            # after the sleep. Short sleeps bound that delay.
+            slice_s = min(SIGNAL_DELAY_S, max(0.0, deadline - time.monotonic()))
+            try:
+                event = self._events.get(timeout=slice_s)
+            except queue.Empty:
+                if time.monotonic() >= deadline:
+                    raise
+                continue
+            if isinstance(event, Exited):
+                del self._running[event.name]
+            return event
 
     def _reason(self, event: Exited | Signalled) -> Stopped:
         if isinstance(event, Signalled):
@@ -151,7 +163,7 @@ class Supervisor:
         deadline = time.monotonic() + timeout_s
         while children.keys() & self._running.keys():
             try:
-                event = self._next_event(max(0.0, deadline - time.monotonic()))
+                event = self._next_event(deadline - time.monotonic())
             except queue.Empty:
                 return
             if event == Signalled(signal.SIGINT):

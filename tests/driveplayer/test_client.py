@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from http.client import HTTPResponse
 
 import pytest
 
@@ -75,22 +76,14 @@ def test_a_call_whose_connection_breaks_is_repeated_on_a_new_one(told: Tell) -> 
     assert [asked.body for asked in server.asked] == [b"", *[b'{"a":1}'] * 4]
 
 
-def test_a_call_that_was_interrupted_leaves_nothing_for_the_next_one(told: Tell) -> None:
-    class Interrupting(Client):
-        is_armed = True
-
-        def _read(self, response: object) -> bytes:
-            raise KeyboardInterrupt
-
+def test_a_call_that_was_interrupted_leaves_nothing_for_the_next_one(
+    told: Tell, monkeypatch: pytest.MonkeyPatch
+) -> None:
     server = told((200, {"call": 1}), (200, {"call": 2}))
     with Client(server.url) as client:
-        read = client._connection.response_class.read
-        try:
-            client._connection.response_class.read = _interrupted  # type: ignore[method-assign]
-            with pytest.raises(KeyboardInterrupt):
-                client.call("GET", "/")
-        finally:
-            client._connection.response_class.read = read  # type: ignore[method-assign]
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(HTTPResponse, "read", interrupt)
+            client.call("GET", "/")
         assert client.call("GET", "/").document("call") == {"call": 2}
 
 
@@ -114,3 +107,7 @@ def test_an_answer_that_is_not_this_apis_is_told_apart(told: Tell, body: object)
 def test_a_url_that_names_no_server_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match=r"URL|[Pp]ort"):
         Client(url)
+
+
+def interrupt(_response: HTTPResponse) -> bytes:
+    raise KeyboardInterrupt
