@@ -112,6 +112,9 @@ class Client:
             headers["Authorization"] = f"Bearer {token}"
         if etag:
             headers["If-None-Match"] = etag
+        return self._patiently(method, self._path + path, payload, headers)
+
+    def _patiently(self, method: str, path: str, payload: bytes | None, headers: dict[str, str]) -> Answer:
         attempt, pause_s = 1, FIRST_PAUSE_S
         while True:
             asked_s = 0.0
@@ -132,7 +135,7 @@ class Client:
     def _exchange(self, method: str, path: str, payload: bytes | None, headers: dict[str, str]) -> Answer:
         began = time.perf_counter()
         try:
-            self._connection.request(method, self._path + path, payload, headers)
+            self._connection.request(method, path, payload, headers)
             response = self._connection.getresponse()
             body = response.read()
         except (OSError, HTTPException) as error:

@@ -1,6 +1,7 @@
 """Run the whole product on this machine: Valkey where none is given, then the Procfile's processes."""
 
 import fcntl
+import http
 import http.client
 import os
 import sys
@@ -21,6 +22,7 @@ from embedded.valkey import Valkey
 CHECKOUT = Path(__file__).resolve().parent.parent
 READY_TIMEOUT_S = 60.0
 READY_INTERVAL_S = 0.2
+READY_ANSWER_S = 2.0
 REGISTRATION = '{"email":"alice@example.com","password":"correct horse battery","full_name":"Alice"}'
 
 
@@ -34,7 +36,7 @@ def main(checkout: Path = CHECKOUT, environ: Mapping[str, str] = os.environ) -> 
     try:
         chosen = settings.load(environ, checkout)
         with lock(chosen.var_dir), Supervisor() as supervisor:
-            check_port(chosen.port)
+            check_port(chosen)
             serve(chosen, supervisor)
     except Stopped as stopped:
         return stopped.exit_code
@@ -88,7 +90,7 @@ def shell(command: str) -> list[str]:
 
 @contextmanager
 def lock(var_dir: Path) -> Iterator[None]:
-    """Make the folder where it is missing, and hold it for this process alone; SettingsError when another one has it."""
+    """Make the folder where it is missing and hold it for this process alone; SettingsError when another has it."""
     try:
         var_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(var_dir / "run.lock", os.O_RDWR | os.O_CREAT, 0o600)
@@ -105,21 +107,22 @@ def lock(var_dir: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def check_port(port: int) -> None:
-    """Raise SettingsError when the web server could not listen on this port.
+def check_port(chosen: Settings) -> None:
+    """Raise SettingsError when the web server could not listen where it is told to.
 
     It is asked beforehand because the web server may share its port (SO_REUSEPORT) with another copy unnoticed.
     """
     try:
-        require_free(port, "0.0.0.0")
+        require_free(chosen.port, chosen.host.strip("[]"))
     except OSError as error:
-        raise SettingsError(f"cannot listen on port {port}: {error.strerror}; set PORT to a free one") from error
+        where = f"port {chosen.port} of {chosen.host}"
+        raise SettingsError(f"cannot listen on {where}: {error.strerror}; set PORT to a free one") from error
 
 
 def announce(chosen: Settings) -> None:
     """Wait until the API is ready, then print its URL and a first call to try."""
     for _ in range(int(READY_TIMEOUT_S / READY_INTERVAL_S)):
-        if is_ready(chosen.port):
+        if is_ready(chosen.url):
             print(f"\nReady at {chosen.url} (Ctrl-C stops everything). A first call to try:", flush=True)
             register = f"{chosen.url}/api/v1/auth/register"
             print(f"curl -s -X POST {register} -H 'Content-Type: application/json' -d '{REGISTRATION}'\n", flush=True)
@@ -128,12 +131,13 @@ def announce(chosen: Settings) -> None:
     print(f"bin/run: not ready after {READY_TIMEOUT_S:g} s, see the lines above", file=sys.stderr, flush=True)
 
 
-def is_ready(port: int) -> bool:
+def is_ready(url: str) -> bool:
     """Tell whether /health/ready answers 200."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2.0)
+    # Not urllib, which would ask a proxy that the environment names.
+    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=READY_ANSWER_S)
     try:
         connection.request("GET", "/health/ready")
-        return connection.getresponse().status == 200
+        return connection.getresponse().status == http.HTTPStatus.OK
     except (OSError, http.client.HTTPException):
         return False
     finally:

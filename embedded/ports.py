@@ -14,7 +14,8 @@ SERVER_PORTS = range(15000, 32000)
 
 def require_free(port: int, host: str = LOOPBACK) -> None:
     """Raise the OSError that a server would meet if it listened on this port now."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
         # As servers do, look past connections of an earlier server that are in TIME_WAIT; a listener still refuses us.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind((host, port))

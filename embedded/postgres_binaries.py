@@ -38,7 +38,7 @@ def folder_for_everybody() -> Path:
 
     pytest's own temporary folders, and a TMPDIR of one's own, are closed to other users.
     """
-    for parent in dict.fromkeys([tempfile.gettempdir(), "/tmp", "/var/tmp"]):
+    for parent in dict.fromkeys([tempfile.gettempdir(), "/tmp", "/var/tmp"]):  # noqa: S108 - mkdtemp makes it private
         if Path(parent).is_dir() and open_to_everybody(Path(parent)):
             folder = Path(tempfile.mkdtemp(prefix="postgresql-", dir=parent))
             folder.chmod(0o711)

@@ -147,7 +147,7 @@ class Server(ABC):
         raise AssertionError("unreachable")
 
     def _start_on(self, port: int) -> None:
-        with open(self.log_path, "wb") as log:
+        with self.log_path.open("wb") as log:
             self._child = self._launch(port, log)
         try:
             self._wait_ready_on(port, self.start_timeout_s)

@@ -11,7 +11,10 @@ from pathlib import Path
 from dotenv import dotenv_values
 from honcho.environ import parse_procfile  # type: ignore[import-untyped]
 
+from embedded.ports import LOOPBACK
+
 DEFAULT_PORT = "8000"
+EVERY_ADDRESS = "0.0.0.0"  # noqa: S104 - the web server's own default
 PROGRAMS = ("release", "web", "worker", "beat")
 
 
@@ -25,6 +28,7 @@ class Settings:
 
     checkout: Path
     var_dir: Path
+    host: str
     port: int
     environment: Mapping[str, str]
     commands: Mapping[str, str]
@@ -36,7 +40,8 @@ class Settings:
     @property
     def url(self) -> str:
         """Return the base URL at which the API will answer on this machine."""
-        return f"http://127.0.0.1:{self.port}"
+        host = LOOPBACK if self.host == EVERY_ADDRESS else self.host
+        return f"http://{host}:{self.port}"
 
 
 def load(environ: Mapping[str, str], checkout: Path) -> Settings:
@@ -48,6 +53,7 @@ def load(environ: Mapping[str, str], checkout: Path) -> Settings:
     return Settings(
         checkout=checkout,
         var_dir=checkout / (environment.get("VAR_DIR") or "var"),
+        host=environment.get("HOST") or EVERY_ADDRESS,
         port=_port(environment.get("PORT") or DEFAULT_PORT),
         environment=environment,
         commands=_commands(checkout / "Procfile"),

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from http.server import HTTPServer
 from threading import Thread
 
 import pytest
 from flask import Flask
-from werkzeug.serving import BaseWSGIServer, make_server
+from werkzeug.serving import make_server
 
 from driveplayer.account import Account
 from driveplayer.client import Client
@@ -14,12 +15,12 @@ from tests.driveplayer.told import Told
 
 
 @contextmanager
-def serving(server: BaseWSGIServer) -> Iterator[str]:
-    """Serve from a thread, and yield the URL."""
+def serving(server: HTTPServer) -> Iterator[None]:
+    """Serve from a thread."""
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}"
+        yield
     finally:
         server.shutdown()
         thread.join()
@@ -29,8 +30,9 @@ def serving(server: BaseWSGIServer) -> Iterator[str]:
 @pytest.fixture
 def url(app: Flask) -> Iterator[str]:
     """The real application, over HTTP."""
-    with serving(make_server("127.0.0.1", 0, app, threaded=True)) as url:
-        yield url
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    with serving(server):
+        yield f"http://127.0.0.1:{server.server_port}"
 
 
 @pytest.fixture
@@ -56,7 +58,7 @@ def told() -> Iterator[Callable[..., Told]]:
 
         def start(*answers: object) -> Told:
             server = Told(answers)
-            server.url = stack.enter_context(serving(make_server("127.0.0.1", 0, server, threaded=True)))
+            stack.enter_context(serving(server))
             return server
 
         yield start

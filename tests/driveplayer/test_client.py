@@ -23,7 +23,7 @@ def test_all_calls_go_over_one_connection(told: Tell) -> None:
         statuses.append(client.call("GET", "/c").status)
 
     assert statuses == [200, 204, 404]
-    assert len({asked.peer for asked in server.asked}) == 1
+    assert len({asked.connection for asked in server.asked}) == 1
 
 
 def test_a_body_is_json_and_compressed_where_that_is_wanted(told: Tell) -> None:
@@ -41,7 +41,7 @@ def test_a_body_is_json_and_compressed_where_that_is_wanted(told: Tell) -> None:
 
 def test_an_outage_is_waited_out_as_long_as_the_server_asks(told: Tell) -> None:
     in_a_while = format_datetime(datetime.now(UTC) + timedelta(seconds=40), usegmt=True)
-    answers = [problem(503, "x", **{"Retry-After": "7"}), problem(503, "x", **{"Retry-After": in_a_while})]
+    answers = [problem(503, "x", Retry_After="7"), problem(503, "x", Retry_After=in_a_while)]
     server = told(*answers, problem(503, "x"), 200)
     pauses = Pauses()
     with Client(server.url, pause=pauses) as client:
@@ -59,7 +59,7 @@ def test_an_outage_that_lasts_is_the_answer_in_the_end(told: Tell) -> None:
 
 
 def test_who_asks_for_more_patience_than_there_is_gets_none(told: Tell) -> None:
-    server = told(problem(429, "rate_limited", **{"Retry-After": "3600"}))
+    server = told(problem(429, "rate_limited", Retry_After="3600"))
     pauses = Pauses()
     with Client(server.url, pause=pauses) as client:
         assert client.call("GET", "/").status == 429

@@ -55,7 +55,7 @@ def test_a_drive_whose_summary_is_off_ends_with_1_and_says_what_is_wrong(
 
     out, _ = capsys.readouterr()
     assert code == 1
-    assert "WRONG: the distance of 187.982 m is more than 1 % off" in out
+    assert "WRONG: the distance of 187.98 m is more than 1 % off" in out
     assert "As it should be." not in out
 
 

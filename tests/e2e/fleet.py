@@ -23,6 +23,7 @@ STOP_TIMEOUT_S = 10.0
 """Process managers lose patience after this, in s."""
 
 POLL_S = 0.02
+BYTECODE = ("PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX")
 LOG_TAIL_LINES = 60
 
 
@@ -53,7 +54,7 @@ class Fleet:
             "PATH": os.pathsep.join([str(Path(sys.prefix) / "bin"), os.environ.get("PATH", os.defpath)]),
             "HOME": str(folder),
             "PYTHONUNBUFFERED": "1",
-            "PYTHONDONTWRITEBYTECODE": os.environ.get("PYTHONDONTWRITEBYTECODE", ""),
+            **{name: os.environ[name] for name in BYTECODE if name in os.environ},
             "FLASK_SKIP_DOTENV": "1",
             "HOST": "127.0.0.1",
             "PORT": str(self.port),
@@ -75,18 +76,15 @@ class Fleet:
         """Start a program, under a further name and with more environment if given, and wait until it works."""
         name = name or program
         self._children[name] = self._launch(program, name, environment)
-        if program == "web":
-            self.wait_for_web()
-        elif program == "worker":
-            self.wait(lambda: self._has_a_pool_and_a_broker(name), START_TIMEOUT_S, name, "start its pool")
-        else:
-            self.wait(lambda: "is starting" in self.log(name), START_TIMEOUT_S, name, "print that it starts")
+        self._wait_for_start(program, name)
 
     def ensure(self, *programs: str) -> None:
-        """Start those that do not run."""
-        for program in programs:
-            if not self.is_running(program):
-                self.start(program)
+        """Start those that do not run, side by side."""
+        missing = [program for program in programs if not self.is_running(program)]
+        for program in missing:
+            self._children[program] = self._launch(program, program, {})
+        for program in missing:
+            self._wait_for_start(program, program)
 
     def wait_for_web(self) -> None:
         """Wait until every web worker that is asked for exists, and the API is ready."""
@@ -176,6 +174,14 @@ class Fleet:
             log.flush()
             command = ["/bin/sh", "-c", self._commands[program]]
             return Child(command, env={**self.environment, **environment}, cwd=CHECKOUT, stdout=log)
+
+    def _wait_for_start(self, program: str, name: str) -> None:
+        if program == "web":
+            self.wait_for_web()
+        elif program == "worker":
+            self.wait(lambda: self._has_a_pool_and_a_broker(name), START_TIMEOUT_S, name, "start its pool")
+        else:
+            self.wait(lambda: "is starting" in self.log(name), START_TIMEOUT_S, name, "print that it starts")
 
     def _is_ready(self) -> bool:
         with Api(self.port, timeout_s=5) as api:

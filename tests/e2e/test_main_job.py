@@ -1,7 +1,6 @@
 """The main job by real processes: drive, be read from the cache that the worker warmed, log out."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import redis
@@ -14,15 +13,18 @@ from tests.e2e.waiting import wait_until_cached
 from tests.e2e.web_workers import connections, wait_for_hits
 
 
-@pytest.fixture(params=["PostgreSQL", "SQLite"])
-def fleet_on(request: pytest.FixtureRequest, fleet_valkey: Valkey, tmp_path: Path) -> Iterator[Fleet]:
-    if request.param == "PostgreSQL":
-        yield request.getfixturevalue("fleet")
-        return
+@pytest.fixture(scope="module", params=["PostgreSQL", "SQLite"])
+def fleet_on(
+    request: pytest.FixtureRequest, fleet_valkey: Valkey, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Fleet]:
     standing: Fleet = request.getfixturevalue("standing_fleet")
-    standing.stop(*(name for name in ("web", "worker", "beat") if standing.is_running(name)))
+    if request.param == "PostgreSQL":
+        standing.ensure("web", "worker", "beat")
+        yield standing
+        return
     # No DATABASE_URL: a file under VAR_DIR. Another Redis database: the worker must not get the other fleet's tasks.
-    with Fleet(tmp_path, {"REDIS_URL": fleet_valkey.url.removesuffix("/0") + "/1"}) as fleet:
+    redis_url = fleet_valkey.url.removesuffix("/0") + "/1"
+    with Fleet(tmp_path_factory.mktemp("fleet-on-sqlite"), {"REDIS_URL": redis_url}) as fleet:
         fleet.run("release")
         fleet.ensure("web", "worker", "beat")
         yield fleet

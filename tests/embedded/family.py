@@ -55,7 +55,7 @@ class Run:
 
 
 def survivors(family: list[psutil.Process], within_s: float = 2.0) -> list[psutil.Process]:
-    """Return who of the family is still there after a moment; a zombie, which its new parent has yet to reap, is gone."""
+    """Return who of the family is still there after a moment; a zombie, which waits to be reaped, is gone."""
     deadline = time.monotonic() + within_s
     while (alive := [process for process in family if is_alive(process)]) and time.monotonic() < deadline:
         time.sleep(0.01)

@@ -42,7 +42,8 @@ def test_a_process_that_has_ended_is_forgotten(runs: Callable[..., Run]) -> None
     code = """
 import subprocess, time
 from embedded.reaper import reaper
-stranger = subprocess.Popen(["sleep", "60"], start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+stranger = subprocess.Popen(["sleep", "60"], start_new_session=True, **quiet)
 reaper.watch(stranger.pid)
 reaper.forget(stranger.pid)
 print("ready", flush=True)

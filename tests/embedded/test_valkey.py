@@ -31,7 +31,10 @@ def client(valkey: Valkey) -> "Iterator[redis.Redis[str]]":
 
 
 def test_it_answers_to_its_password_only(valkey: Valkey) -> None:
-    with redis.Redis(port=valkey.port or 0, retry=Retry(NoBackoff(), 0)) as stranger, pytest.raises(redis.AuthenticationError):
+    with (
+        redis.Redis(port=valkey.port or 0, retry=Retry(NoBackoff(), 0)) as stranger,
+        pytest.raises(redis.AuthenticationError),
+    ):
         stranger.ping()
 
 
@@ -117,12 +120,12 @@ def test_it_can_be_restarted_with_an_old_snapshot(tmp_path: Path) -> None:
 
 
 def test_it_persists_what_it_is_configured_to(tmp_path: Path) -> None:
-    with Valkey(data_dir=tmp_path, config={"appendonly": "yes", "appendfsync": "always"}) as server:
-        with client_of(server) as client:
-            client.set("key", "value")
-            server.kill()
-            server.start()
-            assert client.get("key") == "value"
+    config = {"appendonly": "yes", "appendfsync": "always"}
+    with Valkey(data_dir=tmp_path, config=config) as server, client_of(server) as client:
+        client.set("key", "value")
+        server.kill()
+        server.start()
+        assert client.get("key") == "value"
     assert tmp_path.exists()
 
 

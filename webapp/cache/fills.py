@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 
 import structlog
-from redis import RedisError
+from redis import OutOfMemoryError, RedisError
 
 from webapp.cache import warming
 from webapp.cache.entries import Entry, new_lease_token
@@ -72,6 +72,10 @@ def fill(kind: Kind, id: str) -> tuple[Entry, Source]:
             found = cache.entries.read([key])[0]
             if found is not None and cache.trust.believes():
                 return found, Source.MISS
+    except OutOfMemoryError:
+        # A full Redis takes no new entry, but it still takes fences: what it holds is as good as ever.
+        log.warning("redis_full", kind=kind.name)
+        return load(kind, id), Source.MISS
     except RedisError as error:
         cache.trust.doubt(error, operation="fill")
         return load(kind, id), Source.BYPASS

@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 COMMAND_TIMEOUT_S = 0.1
-"""How long one command, one connection attempt or the wait for a free connection may take, in s."""
+"""How long one command or one connection attempt may take, in s."""
+
+POOL_TIMEOUT_S = 0.5
+"""How long a command waits for a free connection, in s. A busy pool says nothing about Redis: it must not be doubted."""
 
 MIN_SHARED_CONNECTIONS = 2
 NO_TLS_VERIFICATION = {"ssl_cert_reqs": "none"}
@@ -43,7 +46,7 @@ class Cache:
         options = self._connection_options(settings)
         self.client: Redis = Redis(
             connection_pool=BlockingConnectionPool.from_url(
-                settings.redis_url, max_connections=shared, timeout=COMMAND_TIMEOUT_S, **options
+                settings.redis_url, max_connections=shared, timeout=POOL_TIMEOUT_S, **options
             )
         )
         self.hot_pool = ConnectionPool.from_url(settings.redis_url, max_connections=settings.web_threads, **options)

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 import structlog
 from flask import current_app
-from redis import RedisError
+from redis import OutOfMemoryError, RedisError
 from sqlalchemy import Connection, and_, select
 
 from webapp.cache import fills, keys
@@ -93,6 +93,8 @@ def cache_user_session(user_id: str, user_data: Mapping[str, Any], ttl_minutes: 
             return False
         entry = Entry(user_data["version"], orjson.dumps(dict(user_data)).decode())
         return cache.entries.put({key: entry}, ttl_minutes * 60, token)[0]
+    except OutOfMemoryError:
+        return False
     except RedisError as error:
         cache.trust.doubt(error, operation="cache_user_session")
         return False

@@ -30,7 +30,7 @@ def read_body(request: Request, model: type[Model]) -> Model:
     encoding) or 422 (a wrong value).
     """
     raw = _decompressed(request)
-    if not raw and not request.content_type and not any(f.is_required() for f in model.model_fields.values()):
+    if not raw and not any(field.is_required() for field in model.model_fields.values()):
         raw = b"{}"
     elif request.mimetype != "application/json":
         raise UnsupportedMediaType("The body must be application/json.")

@@ -12,7 +12,7 @@ from flask import Flask, current_app
 from limits import RateLimitItem, parse
 from limits.storage import MemoryStorage, RedisStorage
 from limits.strategies import FixedWindowRateLimiter
-from redis import RedisError
+from redis import OutOfMemoryError, RedisError
 
 from webapp.cache.redis import Cache
 from webapp.config import Settings
@@ -73,6 +73,8 @@ class RateLimits:
         if self._cache.trust.believes():
             try:
                 return self._shared.hit(limit.item, limit.name, *of)
+            except OutOfMemoryError:
+                log.warning("redis_full", limit=limit.name)
             except RedisError as error:
                 self._cache.trust.doubt(error, operation="rate_limit")
         return self._own.hit(limit.item, limit.name, *of)
@@ -82,6 +84,8 @@ class RateLimits:
             try:
                 reset_at, left = self._shared.get_window_stats(limit.item, limit.name, *of)
                 return reset_at, left
+            except OutOfMemoryError:
+                log.warning("redis_full", limit=limit.name)
             except RedisError as error:
                 self._cache.trust.doubt(error, operation="rate_limit")
         reset_at, left = self._own.get_window_stats(limit.item, limit.name, *of)

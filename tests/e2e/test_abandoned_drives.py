@@ -1,0 +1,42 @@
+"""A drive that falls silent is closed by the worker, once, and gives way to the next one."""
+
+import psycopg
+
+from tests.e2e.driver import Driver, expect
+from tests.e2e.fleet import Fleet
+from tests.e2e.tasks import send
+from webapp import jobs
+
+SILENT = "UPDATE driving_sessions SET last_contact_at = now() - interval '16 minutes' WHERE id = %s"
+
+
+def fall_silent(database_url: str, session_id: str) -> None:
+    """Let a drive's last contact lie 16 minutes back, as the server's clock tells it."""
+    with psycopg.connect(database_url.replace("postgresql+psycopg", "postgresql")) as connection:
+        connection.execute(SILENT, (session_id,))
+
+
+def test_a_silent_drive_is_abandoned_and_no_longer_stands_in_the_way_of_the_next(
+    fleet: Fleet, fleet_database_url: str, alice: Driver
+) -> None:
+    session = alice.starts_a_drive()
+    path = f"/sessions/{session['id']}"
+    refused = expect(409, alice.call("POST", "/sessions", {})).json
+    assert (refused["code"], refused["session_id"]) == ("session_already_active", session["id"])
+
+    fall_silent(fleet_database_url, session["id"])
+    send(fleet, jobs.CLOSE_ABANDONED_SESSIONS)
+    fleet.wait(lambda: alice.call("GET", path).json["status"] != "active", 10, "worker", "close the drive")
+    closed = alice.call("GET", path).json
+    assert (closed["status"], closed["end_reason"]) == ("abandoned", "timeout")
+    assert closed["ended_at"] == session["started_at"]
+    assert closed["version"] == session["version"] + 1
+    assert alice.starts_a_drive()["status"] == "active"
+
+
+def test_a_drive_that_was_heard_of_stays_active(fleet: Fleet, fleet_database_url: str, alice: Driver) -> None:
+    session = alice.starts_a_drive()
+    fall_silent(fleet_database_url, session["id"])
+    alice.call("PATCH", f"/sessions/{session['id']}", {"name": "Still here"})
+    send(fleet, jobs.CLOSE_ABANDONED_SESSIONS, wait=True)
+    assert alice.call("GET", f"/sessions/{session['id']}").json["status"] == "active"

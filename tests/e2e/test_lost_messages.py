@@ -1,0 +1,49 @@
+"""Celery is a hint: whatever becomes of its messages, the database holds all that is to be done."""
+
+import redis
+
+from tests.e2e.conftest import RECONCILE_INTERVAL_S
+from tests.e2e.driver import Driver, expect
+from tests.e2e.fleet import Fleet
+from tests.e2e.waiting import is_cached, wait_until_cached
+from webapp.cache import keys
+from webapp.jobs import QUEUES
+
+MARGIN_S = 4.0
+"""For beat to find its rhythm and the worker its queue, on a busy machine, in s."""
+
+
+def test_a_change_whose_warm_message_is_lost_is_found_by_the_reconciler(
+    fleet: Fleet, cached: "redis.Redis[str]", alice: Driver
+) -> None:
+    session = alice.starts_a_drive(name="Before")
+    wait_until_cached(cached, session["id"], session["version"])
+    fleet.stop("worker", "beat")
+
+    changed = expect(200, alice.call("PATCH", f"/sessions/{session['id']}", {"name": "After"})).json
+    assert cached.llen("warm") == 1
+    cached.delete(keys.WARM_DUE, keys.WARM_SCHEDULED, *QUEUES)
+    assert not is_cached(cached, session["id"], changed["version"])
+
+    fleet.ensure("worker", "beat")
+    wait_until_cached(cached, session["id"], changed["version"], within_s=RECONCILE_INTERVAL_S + MARGIN_S)
+    read = alice.call("GET", f"/sessions/{session['id']}")
+    assert read.json == changed
+
+
+def test_the_worker_goes_on_when_one_of_its_children_is_killed(
+    fleet: Fleet, cached: "redis.Redis[str]", alice: Driver
+) -> None:
+    session = alice.starts_a_drive()
+    wait_until_cached(cached, session["id"], session["version"])
+    before = {child.pid for child in fleet.children("worker")}
+    for child in fleet.children("worker"):
+        child.kill()
+    fleet.wait(
+        lambda: (now := {child.pid for child in fleet.children("worker")}) and not now & before,
+        10,
+        "worker",
+        "replace its children",
+    )
+    changed = expect(200, alice.call("PATCH", f"/sessions/{session['id']}", {"name": "After"})).json
+    wait_until_cached(cached, session["id"], changed["version"], within_s=10)
