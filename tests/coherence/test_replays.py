@@ -10,13 +10,17 @@ from threading import Barrier, Event, Thread
 
 import pytest
 from flask import Flask
+from sqlalchemy import Connection
 
 from tests.coherence.interleave import Cached, acting_after_load, at_commit, between_commit_and_fence, cached_things
 from tests.people import Person
-from webapp.cache import fills, warm_up
+from webapp.cache import fills, keys, warm_up
 from webapp.cache.entries import Entry, Held, new_lease_token
 from webapp.cache.fills import Source
 from webapp.cache.redis import Cache
+from webapp.cache.users import USERS, cache_user_session, user_data
+from webapp.extensions import db
+from webapp.models import User
 
 READERS = 8
 
@@ -172,3 +176,14 @@ def test_readers_of_one_cold_key_cost_one_load(app: Flask, cached: Cached, monke
         reader.join()
     assert answers == [cached.row()] * READERS
     assert loads == [[cached.id]]
+
+
+@pytest.mark.xfail(strict=True, reason="cache_user_session keeps its lease when the user changed since")
+def test_a_login_that_is_overtaken_leaves_no_lease_behind(app: Flask, cache: Cache, alice: Person) -> None:
+    with app.app_context():
+        overtaken = user_data(db.session.get(User, alice.id), [])
+        assert alice.patch("/users/me", json={"full_name": "Alice the second"}).status_code == 200
+        cache_user_session(alice.id, overtaken, 15)
+        assert cache.entries.read([keys.user(alice.id)]) != [Entry(overtaken["version"], "")]
+        fills.warm(USERS, [alice.id])
+        assert fills.get(USERS, alice.id)[1] is Source.HIT

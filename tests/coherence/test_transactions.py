@@ -7,13 +7,12 @@ from typing import Any
 import psycopg
 import pytest
 from flask import Flask
-from sqlalchemy import delete, insert, text, update
+from sqlalchemy import text, update
 from sqlalchemy.exc import OperationalError
 
 from tests.coherence.interleave import Cached, at_commit
 from tests.people import Person
-from webapp.cache import fills, keys
-from webapp.cache.coherence import BulkWriteRefused
+from webapp.cache import fills
 from webapp.cache.driving_sessions import SESSIONS
 from webapp.cache.entries import DELETED, PENDING_TTL_MS, Held
 from webapp.cache.fills import Source
@@ -22,7 +21,7 @@ from webapp.clock import utcnow
 from webapp.database import read_connection
 from webapp.driving.summary import summarize
 from webapp.extensions import db
-from webapp.models import DrivingSession, Login, User, new_id
+from webapp.models import DrivingSession, new_id
 from worker.upkeep import close_abandoned_sessions
 
 
@@ -236,50 +235,3 @@ def test_a_write_made_by_a_task_of_the_worker_is_fenced(alice: Person, drive: Ca
     assert held == [Held("pending", 2)]
     assert alice.get(f"/sessions/{drive.id}").json["status"] == "abandoned"
     assert alice.get("/sessions").json["data"][0]["status"] == "abandoned"
-
-
-@pytest.mark.parametrize(
-    "statement",
-    [
-        update(DrivingSession).values(name="x"),
-        update(DrivingSession.__table__).values(name="x"),
-        update(User).values(full_name="x"),
-        delete(DrivingSession),
-        delete(User.__table__),
-        insert(DrivingSession).values(name="x"),
-    ],
-    ids=lambda statement: str(statement).partition("\n")[0].partition(" SET")[0].partition(" (")[0],
-)
-def test_a_bulk_write_of_a_cached_model_is_refused(app: Flask, statement: Any) -> None:
-    with app.app_context():
-        with pytest.raises(BulkWriteRefused, match=r"one by one.*changes_nothing_cached=True"):
-            db.session.execute(statement)
-        with pytest.raises(BulkWriteRefused):
-            db.session.execute(statement, [{"id": new_id()}])
-
-
-def test_a_bulk_write_of_the_query_interface_is_refused(app: Flask) -> None:
-    with app.app_context():
-        with pytest.raises(BulkWriteRefused):
-            db.session.query(DrivingSession).update({"name": "x"})
-        with pytest.raises(BulkWriteRefused):
-            db.session.query(User).delete()
-
-
-def test_a_bulk_write_of_what_is_not_cached_is_nobodys_business(app: Flask) -> None:
-    with app.app_context():
-        db.session.execute(update(Login).values(user_agent="x"))
-        db.session.execute(
-            update(DrivingSession).values(last_contact_at=utcnow()), execution_options={"changes_nothing_cached": True}
-        )
-
-
-@pytest.mark.xfail(strict=True, reason="cache_user_session keeps its lease when the user changed since")
-def test_a_login_that_is_overtaken_leaves_no_lease_behind(app: Flask, cache: Cache, alice: Person) -> None:
-    from webapp.cache.users import USERS, cache_user_session, user_data
-
-    with app.app_context():
-        overtaken = user_data(db.session.get(User, alice.id), [])
-        alice.patch("/users/me", json={"full_name": "Alice the second"})
-        assert not cache_user_session(alice.id, overtaken, 15)
-        assert fills.warm(USERS, [alice.id]) == 1 or cache.entries.held([keys.user(alice.id)])[0].state == "value"

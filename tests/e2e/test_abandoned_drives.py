@@ -1,10 +1,12 @@
 """A drive that falls silent is closed by the worker, once, and gives way to the next one."""
 
 import psycopg
+import redis
 
 from tests.e2e.driver import Driver, expect
 from tests.e2e.fleet import Fleet
 from tests.e2e.tasks import send
+from tests.e2e.waiting import wait_until_cached
 from webapp import jobs
 
 SILENT = "UPDATE driving_sessions SET last_contact_at = now() - interval '16 minutes' WHERE id = %s"
@@ -35,8 +37,31 @@ def test_a_silent_drive_is_abandoned_and_no_longer_stands_in_the_way_of_the_next
 
 
 def test_a_drive_that_was_heard_of_stays_active(fleet: Fleet, fleet_database_url: str, alice: Driver) -> None:
+    bob = Driver.registered(alice.api)
+    of_alice, of_bob = alice.starts_a_drive(), bob.starts_a_drive()
+    for session in (of_alice, of_bob):
+        fall_silent(fleet_database_url, session["id"])
+    alice.call("PATCH", f"/sessions/{of_alice['id']}", {"name": "Still here"})
+    send(fleet, jobs.CLOSE_ABANDONED_SESSIONS)
+    path = f"/sessions/{of_bob['id']}"
+    fleet.wait(lambda: bob.call("GET", path).json["status"] == "abandoned", 10, "worker", "close Bob's drive")
+    assert alice.call("GET", f"/sessions/{of_alice['id']}").json["status"] == "active"
+
+
+def test_two_beats_and_repeated_tasks_do_each_job_once(
+    fleet: Fleet, fleet_database_url: str, cached: "redis.Redis[str]", alice: Driver
+) -> None:
+    second_schedule = str(fleet.folder / "second-celerybeat-schedule")
+    fleet.start("beat", name="second beat", CELERYBEAT_SCHEDULE_FILENAME=second_schedule)
     session = alice.starts_a_drive()
     fall_silent(fleet_database_url, session["id"])
-    alice.call("PATCH", f"/sessions/{session['id']}", {"name": "Still here"})
-    send(fleet, jobs.CLOSE_ABANDONED_SESSIONS, wait=True)
-    assert alice.call("GET", f"/sessions/{session['id']}").json["status"] == "active"
+    for task in (jobs.CLOSE_ABANDONED_SESSIONS, jobs.RECONCILE, jobs.REFRESH_AHEAD, jobs.PURGE_EXPIRED_LOGINS):
+        send(fleet, task, times=4)
+    wait_until_cached(cached, session["id"], session["version"] + 1, within_s=10)
+    fleet.wait(lambda: cached.llen(jobs.PERIODIC_QUEUE) == 0, 10, "worker", "do all tasks")
+
+    closed = alice.call("GET", f"/sessions/{session['id']}").json
+    assert (closed["status"], closed["version"]) == ("abandoned", session["version"] + 1)
+    assert fleet.stop("second beat") == [0]
+    for name in ("worker", "beat", "second beat"):
+        assert "Traceback" not in fleet.log(name)

@@ -1,0 +1,56 @@
+"""A process manager's TERM: every process ends in time, with code 0, and nothing that was acknowledged is lost."""
+
+import threading
+import time
+
+import psutil
+import psycopg
+
+from tests.e2e.api import Api, NoAnswer
+from tests.e2e.driver import Driver
+from tests.e2e.fleet import STOP_TIMEOUT_S, Fleet
+
+
+def test_a_term_ends_every_process_in_time_and_loses_no_acknowledged_write(
+    fleet: Fleet, fleet_database_url: str, alice: Driver
+) -> None:
+    sessions = [alice.starts_a_drive()["id"]]
+    for _ in range(2):
+        alice.call("POST", f"/sessions/{sessions[-1]}/end", {})
+        sessions.append(alice.starts_a_drive()["id"])
+    acknowledged: dict[str, int] = {}
+    writing = threading.Barrier(len(sessions) + 1)
+
+    def write_until_the_end(session_id: str) -> None:
+        with Api(fleet.port) as api:
+            for number in range(100_000):
+                try:
+                    answer = alice.call("PATCH", f"/sessions/{session_id}", {"name": f"Write {number}"}, api=api)
+                except NoAnswer:
+                    return
+                if answer.status == 200:
+                    acknowledged[session_id] = answer.json["version"]
+                if number == 20:
+                    writing.wait(timeout=30)
+
+    threads = [threading.Thread(target=write_until_the_end, args=(session_id,)) for session_id in sessions]
+    for thread in threads:
+        thread.start()
+    writing.wait(timeout=30)
+    family = [child for name in ("web", "worker") for child in fleet.children(name)]
+    started = time.monotonic()
+    exit_codes = fleet.stop("web", "worker", "beat")
+    took_s = time.monotonic() - started
+    for thread in threads:
+        thread.join()
+
+    assert exit_codes == [0, 0, 0]
+    assert took_s < STOP_TIMEOUT_S
+    assert not [child for child in family if psutil.pid_exists(child.pid)]
+    with psycopg.connect(fleet_database_url.replace("postgresql+psycopg", "postgresql")) as connection:
+        query = "SELECT id::text, version FROM driving_sessions WHERE id = ANY(%s::uuid[])"
+        kept = dict(connection.execute(query, (sessions,)).fetchall())
+    assert acknowledged.keys() == kept.keys()
+    for session_id, version in acknowledged.items():
+        # A last write may have been done whose answer did not come through.
+        assert version <= kept[session_id] <= version + 1

@@ -1,0 +1,102 @@
+"""Applications to attack. After each test, what it left in the log, in Redis and in the database is searched for
+secrets.
+"""
+
+from collections.abc import Callable, Iterator
+
+import flask_migrate
+import psycopg
+import pytest
+from flask import Flask
+
+from embedded.postgres import Postgres
+from embedded.valkey import Valkey
+from tests.conftest import SECRET
+from tests.hostile.lasting import Door
+from tests.hostile.leaks import Listener, leaks_of_database, leaks_of_log, leaks_of_redis
+from tests.people import Person
+from webapp import create_app
+from webapp.cache.redis import Cache, close_redis
+from webapp.config import Settings
+from webapp.extensions import db
+
+MakeApp = Callable[..., Flask]
+
+
+def believing(app: Flask) -> Flask:
+    """Have an application believe what it finds in Redis."""
+    cache: Cache = app.extensions["cache"]
+    with app.app_context():
+        cache.trust.believes()
+        cache.trust.settle()
+        db.session.remove()
+    return app
+
+
+def closed(app: Flask) -> None:
+    """Close what an application holds open."""
+    close_redis(app)
+    with app.app_context():
+        db.engine.dispose()
+
+
+@pytest.fixture
+def settings(database_url: str, valkey: Valkey) -> Settings:
+    """As the other tests', but the log says everything."""
+    return Settings(
+        database_url=database_url,
+        redis_url=valkey.url,
+        jwt_secret_key=SECRET,
+        password_hash_memory_kib=8,
+        cache_probe_interval_ms=0,
+        log_level="DEBUG",
+    )
+
+
+@pytest.fixture
+def make_app(app: Flask, settings: Settings) -> Iterator[MakeApp]:
+    """Make further applications on the same database and Redis, as further processes are."""
+    made: list[Flask] = []
+
+    def make(**changed: object) -> Flask:
+        made.append(believing(create_app(settings.model_copy(update=changed))))
+        return made[-1]
+
+    yield make
+    for further in made:
+        closed(further)
+
+
+@pytest.fixture(scope="session")
+def door(postgres: Postgres, valkey: Valkey) -> Iterator[Door]:
+    """A drive of Carol's, hot in the cache of an application with a database of its own."""
+    settings = Settings(
+        database_url=postgres.create_database("lasting"),
+        redis_url=valkey.url,
+        jwt_secret_key=SECRET,
+        password_hash_memory_kib=8,
+        cache_probe_interval_ms=0,
+        ratelimit_enabled=False,
+        log_level="DEBUG",
+    )
+    app = create_app(settings)
+    with app.app_context():
+        flask_migrate.upgrade()
+    carol = Person.registered(believing(app), "carol@example.com")
+    drive = carol.starts_a_drive(name="Carol's")
+    yield Door(app, carol, Person.registered(app, "mallory@example.com"), drive["id"])
+    closed(app)
+
+
+@pytest.fixture(autouse=True)
+def nothing_leaks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Search what a test left behind for passwords, tokens and hashes."""
+    log = Listener.of_standard_error(monkeypatch)
+    yield
+    leaks = leaks_of_log(log.text)
+    if "app" in request.fixturenames:
+        valkey: Valkey = request.getfixturevalue("valkey")
+        leaks += leaks_of_redis(valkey.url)
+        with psycopg.connect(request.getfixturevalue("database_url").replace("+psycopg", "")) as connection:
+            leaks += leaks_of_database(connection)
+    assert leaks == []
