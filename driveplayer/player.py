@@ -3,8 +3,9 @@ back.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 from uuid import uuid4
 
 from driveplayer import delivery
@@ -31,8 +32,18 @@ class Manner:
     is_late: bool = False
 
 
+class Timing(Protocol):
+    """What the player needs to know of time; the module `time` has it."""
+
+    def monotonic(self) -> float:
+        """Return seconds from any fixed moment."""
+
+    def sleep(self, seconds: float, /) -> None:
+        """Wait."""
+
+
 class Player:
-    """One drive being played for an account that is logged in. `pause` is how the player waits."""
+    """One drive being played for an account that is logged in."""
 
     def __init__(
         self,
@@ -40,14 +51,14 @@ class Player:
         account: Account,
         manner: Manner,
         progress: Progress,
-        pause: Callable[[float], None] = time.sleep,
+        timing: Timing = time,
     ) -> None:
         self.performance = Performance(drive)
         self._drive = drive
         self._account = account
         self._manner = manner
         self._progress = progress
-        self._pause = pause
+        self._timing = timing
         self._latest_ms = drive.started_ms
 
     def play(self) -> Performance:
@@ -64,7 +75,7 @@ class Player:
             self._end(self._latest_ms)
         else:
             self._progress.finish(f"{self._drive.name} uploaded: {self._so_far()}")
-            self.performance.took_s = time.monotonic() - self._began
+            self.performance.took_s = self._timing.monotonic() - self._began
             self._end(self._drive.ended_ms)
             for late in deliveries[len(on_time) :]:
                 self._upload(late)
@@ -91,7 +102,7 @@ class Player:
         self._path = f"/sessions/{session['id']}"
         self._screen = Screen(self._account, session["id"])
         self._screen.acknowledged(session["version"])
-        self._began = time.monotonic()
+        self._began = self._timing.monotonic()
 
     def _deliver(self, deliveries: Sequence[Delivery]) -> None:
         for due in deliveries:
@@ -105,8 +116,8 @@ class Player:
         if not self._manner.speed_up:
             return
         due = self._began + due_s / self._manner.speed_up
-        while (remaining_s := due - time.monotonic()) > 0:
-            self._pause(min(remaining_s, READ_INTERVAL_S))
+        while (remaining_s := due - self._timing.monotonic()) > 0:
+            self._timing.sleep(min(remaining_s, READ_INTERVAL_S))
             self._look()
 
     def _upload(self, due: Delivery) -> None:
@@ -130,7 +141,7 @@ class Player:
         self._screen.acknowledged(answer.document("version")["version"])
 
     def _read_back(self) -> None:
-        self._pause(A_MOMENT_S)
+        self._timing.sleep(A_MOMENT_S)
         self.performance.read_back, self.performance.session = self._screen.read_whole()
 
     def _so_far(self) -> str:

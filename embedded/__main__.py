@@ -59,7 +59,7 @@ def serve(chosen: Settings, supervisor: Supervisor) -> NoReturn:
     supervisor.run(release, shell(chosen.commands[release]), env=environment, cwd=chosen.checkout)
     for name in programs:
         supervisor.start(name, shell(chosen.commands[name]), env=environment, cwd=chosen.checkout)
-    threading.Thread(target=announce, args=(chosen,), daemon=True).start()
+    threading.Thread(target=announce, args=(chosen, supervisor), daemon=True).start()
     supervisor.wait()
 
 
@@ -119,16 +119,16 @@ def check_port(chosen: Settings) -> None:
         raise SettingsError(f"cannot listen on {where}: {error.strerror}; set PORT to a free one") from error
 
 
-def announce(chosen: Settings) -> None:
+def announce(chosen: Settings, supervisor: Supervisor) -> None:
     """Wait until the API is ready, then print its URL and a first call to try."""
     for _ in range(int(READY_TIMEOUT_S / READY_INTERVAL_S)):
         if is_ready(chosen.url):
-            print(f"\nReady at {chosen.url} (Ctrl-C stops everything). A first call to try:", flush=True)
-            register = f"{chosen.url}/api/v1/auth/register"
-            print(f"curl -s -X POST {register} -H 'Content-Type: application/json' -d '{REGISTRATION}'\n", flush=True)
+            call = f"curl -s -X POST {chosen.url}/api/v1/auth/register"
+            call = f"{call} -H 'Content-Type: application/json' -d '{REGISTRATION}'"
+            supervisor.show(f"\nReady at {chosen.url} (Ctrl-C stops everything). A first call to try:\n{call}\n")
             return
         threading.Event().wait(READY_INTERVAL_S)
-    print(f"bin/run: not ready after {READY_TIMEOUT_S:g} s, see the lines above", file=sys.stderr, flush=True)
+    supervisor.show(f"bin/run: not ready after {READY_TIMEOUT_S:g} s, see the lines above")
 
 
 def is_ready(url: str) -> bool:

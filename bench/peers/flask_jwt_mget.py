@@ -1,4 +1,4 @@
-"""The idiomatic way: flask-jwt-extended as its documentation shows it, with one MGET for blocklist, user and session."""
+"""The idiomatic way: flask-jwt-extended as documented, with one MGET for blocklist, user and session."""
 
 import json
 from typing import Any

@@ -11,7 +11,7 @@ import pytest
 
 from driveplayer.client import ATTEMPTS, ATTEMPTS_AT_A_STRANGER, Client, NotThisApi, Unreachable
 from embedded.ports import free_port
-from tests.driveplayer.told import Pauses, Told, problem
+from tests.driveplayer.told import Timing, Told, problem
 
 Tell = Callable[..., Told]
 
@@ -43,32 +43,32 @@ def test_an_outage_is_waited_out_as_long_as_the_server_asks(told: Tell) -> None:
     in_a_while = format_datetime(datetime.now(UTC) + timedelta(seconds=40), usegmt=True)
     answers = [problem(503, "x", Retry_After="7"), problem(503, "x", Retry_After=in_a_while)]
     server = told(*answers, problem(503, "x"), 200)
-    pauses = Pauses()
-    with Client(server.url, pause=pauses) as client:
+    timing = Timing()
+    with Client(server.url, pause=timing.sleep) as client:
         assert client.call("GET", "/").status == 200
 
     assert client.retries == 3
-    assert pauses.taken == [7.0, pytest.approx(40, abs=2), 0.8]
+    assert timing.slept == [7.0, pytest.approx(40, abs=2), 0.8]
 
 
 def test_an_outage_that_lasts_is_the_answer_in_the_end(told: Tell) -> None:
     server = told(*[problem(503, "service_unavailable")] * ATTEMPTS)
-    with Client(server.url, pause=Pauses()) as client:
+    with Client(server.url, pause=Timing().sleep) as client:
         assert client.call("GET", "/").status == 503
     assert len(server.asked) == ATTEMPTS
 
 
 def test_who_asks_for_more_patience_than_there_is_gets_none(told: Tell) -> None:
     server = told(problem(429, "rate_limited", Retry_After="3600"))
-    pauses = Pauses()
-    with Client(server.url, pause=pauses) as client:
+    timing = Timing()
+    with Client(server.url, pause=timing.sleep) as client:
         assert client.call("GET", "/").status == 429
-    assert pauses.taken == []
+    assert timing.slept == []
 
 
 def test_a_call_whose_connection_breaks_is_repeated_on_a_new_one(told: Tell) -> None:
     server = told(200, None, None, None, 200)
-    with Client(server.url, pause=Pauses()) as client:
+    with Client(server.url, pause=Timing().sleep) as client:
         assert client.call("GET", "/first").status == 200
         assert client.call("POST", "/second", body={"a": 1}).status == 200
 
@@ -88,11 +88,11 @@ def test_a_call_that_was_interrupted_leaves_nothing_for_the_next_one(
 
 
 def test_nobody_there_is_told_soon_and_in_one_line() -> None:
-    url, pauses = f"http://127.0.0.1:{free_port()}", Pauses()
-    with Client(url, pause=pauses) as client, pytest.raises(Unreachable) as raised:
+    url, timing = f"http://127.0.0.1:{free_port()}", Timing()
+    with Client(url, pause=timing.sleep) as client, pytest.raises(Unreachable) as raised:
         client.call("GET", "/")
 
-    assert len(pauses.taken) == ATTEMPTS_AT_A_STRANGER - 1
+    assert len(timing.slept) == ATTEMPTS_AT_A_STRANGER - 1
     assert str(raised.value).startswith(f"no server of this API answers at {url}: ")
     assert "\n" not in str(raised.value)
 

@@ -71,11 +71,15 @@ def problem(status: int, code: str, **headers: str) -> tuple[int, dict[str, Any]
 
 
 @dataclass
-class Pauses:
-    """Waits for nothing, and remembers for how long it would have."""
+class Timing:
+    """Time that passes by sleeping alone, and at once; `slept` remembers it."""
 
-    taken: list[float] = field(default_factory=list)
+    slept: list[float] = field(default_factory=list)
 
-    def __call__(self, seconds: float) -> None:
+    def monotonic(self) -> float:
+        """Return how long was slept in all."""
+        return sum(self.slept)
+
+    def sleep(self, seconds: float) -> None:
         """Go on at once."""
-        self.taken.append(seconds)
+        self.slept.append(seconds)

@@ -1,4 +1,4 @@
-"""The whole product in real processes: one fleet on PostgreSQL for all tests of this folder, with a Valkey of its own."""
+"""The whole product in real processes: one fleet on PostgreSQL for this folder, with a Valkey of its own."""
 
 from collections.abc import Generator, Iterator
 
@@ -68,7 +68,7 @@ def fleet(standing_fleet: Fleet) -> Fleet:
 
 
 @pytest.fixture
-def cached(fleet_valkey: Valkey) -> Iterator["redis.Redis[str]"]:
+def cached(fleet_valkey: Valkey) -> Iterator[redis.Redis]:
     """A look into the fleet's Valkey from outside."""
     with redis.Redis.from_url(
         fleet_valkey.url, decode_responses=True, socket_timeout=2, retry=Retry(NoBackoff(), 0)

@@ -43,9 +43,7 @@ class Fleet:
     under further names.
     """
 
-    def __init__(
-        self, folder: Path, environment: Mapping[str, str], commands: Mapping[str, str] | None = None
-    ) -> None:
+    def __init__(self, folder: Path, environment: Mapping[str, str], commands: Mapping[str, str] | None = None) -> None:
         self.folder = folder
         self.port = free_port()
         self._commands = commands or procfile()
@@ -61,6 +59,7 @@ class Fleet:
             "VAR_DIR": str(folder),
             "JWT_SECRET_KEY": SECRET,
             "PASSWORD_HASH_MEMORY_KIB": "8",  # Cheap, in tests only.
+            "LOG_LEVEL": "WARNING",
             "WEB_CONCURRENCY": "2",
             "WEB_THREADS": "4",
             **environment,
@@ -169,7 +168,7 @@ class Fleet:
         self.close()
 
     def _launch(self, program: str, name: str, environment: Mapping[str, str]) -> Child:
-        with open(self.log_path(name), "ab") as log:
+        with self.log_path(name).open("ab") as log:
             log.write(_start_line(name).encode())
             log.flush()
             command = ["/bin/sh", "-c", self._commands[program]]

@@ -49,7 +49,7 @@ def test_a_drive_that_was_heard_of_stays_active(fleet: Fleet, fleet_database_url
 
 
 def test_two_beats_and_repeated_tasks_do_each_job_once(
-    fleet: Fleet, fleet_database_url: str, cached: "redis.Redis[str]", alice: Driver
+    fleet: Fleet, fleet_database_url: str, cached: redis.Redis, alice: Driver
 ) -> None:
     second_schedule = str(fleet.folder / "second-celerybeat-schedule")
     fleet.start("beat", name="second beat", CELERYBEAT_SCHEDULE_FILENAME=second_schedule)

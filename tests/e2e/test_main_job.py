@@ -31,13 +31,13 @@ def fleet_on(
 
 
 @pytest.fixture
-def cached_on(fleet_on: Fleet) -> Iterator["redis.Redis[str]"]:
+def cached_on(fleet_on: Fleet) -> Iterator[redis.Redis]:
     with redis.Redis.from_url(fleet_on.environment["REDIS_URL"], decode_responses=True) as client:
         yield client
 
 
 def test_a_drive_is_recorded_and_read_from_the_cache_that_the_worker_warmed(
-    fleet_on: Fleet, cached_on: "redis.Redis[str]"
+    fleet_on: Fleet, cached_on: redis.Redis
 ) -> None:
     with Api(fleet_on.port) as api, connections(fleet_on) as workers:
         alice = Driver.registered(api)

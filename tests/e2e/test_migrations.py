@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import flask_migrate
 import pytest
@@ -21,7 +22,7 @@ def app_on_an_empty_database(request: pytest.FixtureRequest, tmp_path: Path) -> 
     url = f"sqlite:///{tmp_path / 'empty.db'}"
     if request.param == "PostgreSQL":
         postgres: Postgres = request.getfixturevalue("postgres")
-        url = postgres.create_database("migrations")
+        url = postgres.create_database(f"migrations_{uuid4().hex}")
     app = create_app(Settings(database_url=url, jwt_secret_key=SECRET, cache_probe_interval_ms=0, log_level="WARNING"))
     with app.app_context():
         yield app

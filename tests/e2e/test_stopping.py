@@ -3,12 +3,14 @@
 import threading
 import time
 
-import psutil
 import psycopg
 
 from tests.e2e.api import Api, NoAnswer
 from tests.e2e.driver import Driver
 from tests.e2e.fleet import STOP_TIMEOUT_S, Fleet
+from tests.embedded.family import survivors
+
+PROGRAMS = ("web", "worker", "beat")
 
 
 def test_a_term_ends_every_process_in_time_and_loses_no_acknowledged_write(
@@ -37,19 +39,19 @@ def test_a_term_ends_every_process_in_time_and_loses_no_acknowledged_write(
     for thread in threads:
         thread.start()
     writing.wait(timeout=30)
-    family = [child for name in ("web", "worker") for child in fleet.children(name)]
+    family = [child for name in PROGRAMS for child in fleet.children(name)]
     started = time.monotonic()
-    exit_codes = fleet.stop("web", "worker", "beat")
+    exit_codes = dict(zip(PROGRAMS, fleet.stop(*PROGRAMS), strict=True))
     took_s = time.monotonic() - started
     for thread in threads:
         thread.join()
 
-    assert exit_codes == [0, 0, 0]
+    assert exit_codes == dict.fromkeys(PROGRAMS, 0)
     assert took_s < STOP_TIMEOUT_S
-    assert not [child for child in family if psutil.pid_exists(child.pid)]
+    assert survivors(family) == []
     with psycopg.connect(fleet_database_url.replace("postgresql+psycopg", "postgresql")) as connection:
         query = "SELECT id::text, version FROM driving_sessions WHERE id = ANY(%s::uuid[])"
-        kept = dict(connection.execute(query, (sessions,)).fetchall())
+        kept: dict[str, int] = dict(connection.execute(query, (sessions,)).fetchall())
     assert acknowledged.keys() == kept.keys()
     for session_id, version in acknowledged.items():
         # A last write may have been done whose answer did not come through.

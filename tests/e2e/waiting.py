@@ -9,13 +9,13 @@ from webapp.cache import keys
 POLL_S = 0.01
 
 
-def is_cached(client: "redis.Redis[str]", session_id: str, version: int) -> bool:
+def is_cached(client: redis.Redis, session_id: str, version: int) -> bool:
     """Say whether a session is cached at this version or a later one."""
     header = client.getrange(keys.session(session_id), 0, 63).split("|", 3)
     return header[0] == "v" and int(header[2]) >= version
 
 
-def wait_until_cached(client: "redis.Redis[str]", session_id: str, version: int, within_s: float = 5.0) -> float:
+def wait_until_cached(client: redis.Redis, session_id: str, version: int, within_s: float = 5.0) -> float:
     """Wait until a session is cached at this version, and return how long that took, in s."""
     started = time.monotonic()
     while not is_cached(client, session_id, version):

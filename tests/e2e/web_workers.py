@@ -4,8 +4,6 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-import psutil
-
 from tests.e2e.api import Api
 from tests.e2e.driver import Driver
 from tests.e2e.fleet import Fleet

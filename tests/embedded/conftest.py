@@ -16,7 +16,7 @@ def runs() -> Iterator[Callable[..., Run]]:
     started: list[Run] = []
 
     def start(code: str, *arguments: str, **environment: str) -> Run:
-        started.append(Run([sys.executable, "-u", "-c", code, *arguments], {**os.environ, **environment}))
+        started.append(Run([sys.executable, "-c", code, *arguments], {**os.environ, **environment}))
         return started[-1]
 
     yield start

@@ -4,7 +4,7 @@ import subprocess
 import time
 from pathlib import Path
 
-import psutil
+import psutil  # type: ignore[import-untyped]
 
 ROOT = Path(__file__).resolve().parents[2]
 WAIT_S = 13.0
@@ -65,6 +65,6 @@ def survivors(family: list[psutil.Process], within_s: float = 2.0) -> list[psuti
 def is_alive(process: psutil.Process) -> bool:
     """Tell whether a process is there and no zombie."""
     try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
+import psutil  # type: ignore[import-untyped]
 import psycopg
 import pytest
 from sqlalchemy import create_engine, text
@@ -15,6 +15,9 @@ from sqlalchemy import create_engine, text
 from embedded.child import StartError
 from embedded.postgres import Postgres
 from embedded.postgres_binaries import binaries
+
+# One server for the file, on whichever test process.
+pytestmark = pytest.mark.xdist_group("postgres")
 
 
 @pytest.fixture(scope="module")

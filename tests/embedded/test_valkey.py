@@ -1,10 +1,11 @@
 """The bundled Valkey is closed to others, forgets by default, and can be failed in every way a test needs."""
 
+import importlib.util
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
+import psutil  # type: ignore[import-untyped]
 import pytest
 import redis
 from redis.backoff import NoBackoff
@@ -14,7 +15,7 @@ from embedded.child import StartError
 from embedded.valkey import Valkey
 
 
-def client_of(server: Valkey) -> "redis.Redis[str]":
+def client_of(server: Valkey) -> redis.Redis:
     return redis.Redis.from_url(server.url, decode_responses=True, socket_timeout=0.3, retry=Retry(NoBackoff(), 0))
 
 
@@ -25,7 +26,7 @@ def valkey() -> Iterator[Valkey]:
 
 
 @pytest.fixture
-def client(valkey: Valkey) -> "Iterator[redis.Redis[str]]":
+def client(valkey: Valkey) -> Iterator[redis.Redis]:
     with client_of(valkey) as client:
         yield client
 
@@ -50,7 +51,7 @@ def test_it_listens_on_the_loopback_interface_only(valkey: Valkey) -> None:
     assert listening == ["127.0.0.1"]
 
 
-def test_it_has_a_limit_and_evicts_nothing_unless_told_otherwise(client: "redis.Redis[str]") -> None:
+def test_it_has_a_limit_and_evicts_nothing_unless_told_otherwise(client: redis.Redis) -> None:
     limits = client.config_get("maxmemory*")
     assert limits["maxmemory"] == str(256 * 1024 * 1024)
     assert limits["maxmemory-policy"] == "noeviction"
@@ -77,7 +78,7 @@ def test_two_run_side_by_side() -> None:
         assert client_of_other.get("key") is None
 
 
-def test_a_killed_one_comes_back_empty_on_the_same_port(valkey: Valkey, client: "redis.Redis[str]") -> None:
+def test_a_killed_one_comes_back_empty_on_the_same_port(valkey: Valkey, client: redis.Redis) -> None:
     client.set("key", "value")
     url, pid = valkey.url, valkey.pid
     valkey.kill()
@@ -89,9 +90,7 @@ def test_a_killed_one_comes_back_empty_on_the_same_port(valkey: Valkey, client: 
     assert client.get("key") is None
 
 
-def test_a_paused_one_keeps_its_connections_and_answers_when_it_resumes(
-    valkey: Valkey, client: "redis.Redis[str]"
-) -> None:
+def test_a_paused_one_keeps_its_connections_and_answers_when_it_resumes(valkey: Valkey, client: redis.Redis) -> None:
     client.set("key", "value")
     valkey.pause()
     with pytest.raises(redis.TimeoutError):
@@ -160,6 +159,12 @@ def test_a_setting_that_the_server_refuses_is_told(tmp_path: Path) -> None:
 
 def test_a_setting_cannot_smuggle_in_another(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="line break"), Valkey(password="secret\nbind 0.0.0.0"):
+        pass
+
+
+def test_what_to_do_is_told_where_the_wheel_has_no_binary(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(StartError, match="set REDIS_URL"), Valkey():
         pass
 
 

@@ -11,7 +11,7 @@ def assert_problem(answer: TestResponse, *statuses: int, code: str | None = None
     """Hold an answer against the one shape of errors (RFC 9457), and return its members."""
     assert answer.status_code in statuses, (answer.status_code, answer.get_data(as_text=True)[:500])
     assert answer.content_type == "application/problem+json"
-    body: dict[str, Any] = answer.json  # type: ignore[assignment]
+    body: dict[str, Any] = answer.json
     assert body.keys() >= PROBLEM_MEMBERS
     assert body["status"] == answer.status_code
     assert body["request_id"] == answer.headers["X-Request-ID"]

@@ -16,6 +16,7 @@ from tests.hostile.lasting import Door
 from tests.hostile.leaks import Listener, leaks_of_database, leaks_of_log, leaks_of_redis
 from tests.people import Person
 from webapp import create_app
+from webapp.cache import redis as redis_module
 from webapp.cache.redis import Cache, close_redis
 from webapp.config import Settings
 from webapp.extensions import db
@@ -38,6 +39,14 @@ def closed(app: Flask) -> None:
     close_redis(app)
     with app.app_context():
         db.engine.dispose()
+
+
+@pytest.fixture(scope="package", autouse=True)
+def patience() -> Iterator[None]:
+    """Wait long enough for Redis that a busy machine is not taken for a server that hangs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(redis_module, "COMMAND_TIMEOUT_S", 5.0)
+        yield
 
 
 @pytest.fixture
@@ -67,7 +76,7 @@ def make_app(app: Flask, settings: Settings) -> Iterator[MakeApp]:
         closed(further)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def door(postgres: Postgres, valkey: Valkey) -> Iterator[Door]:
     """A drive of Carol's, hot in the cache of an application with a database of its own."""
     settings = Settings(
@@ -86,6 +95,8 @@ def door(postgres: Postgres, valkey: Valkey) -> Iterator[Door]:
     drive = carol.starts_a_drive(name="Carol's")
     yield Door(app, carol, Person.registered(app, "mallory@example.com"), drive["id"])
     closed(app)
+    with psycopg.connect(settings.database_url.replace("+psycopg", "")) as connection:
+        assert leaks_of_database(connection) == []
 
 
 @pytest.fixture(autouse=True)

@@ -12,9 +12,8 @@ from psycopg import sql
 
 from tests.people import PASSWORD
 
-PASSWORD_LIKE = f"{PASSWORD} and more, which only the tests of leaks use"
 SECRETS = re.compile(
-    rf"{re.escape(PASSWORD)}"  # every password of the tests begins with it, or is a variant made of it
+    rf"{re.escape(PASSWORD)}"  # with which every password of these tests begins
     r"|eyJ[\w-]{8,}\.eyJ[\w-]{8,}"  # a token: the first bytes of a header and a payload, which are JSON
     r"|\$argon2",
     re.ASCII | re.IGNORECASE,

@@ -1,13 +1,12 @@
 """Accounts, as administrators see them."""
 
 from typing import Any
-from uuid import UUID
 
 from flask import Blueprint, Response, jsonify, request
 from sqlalchemy import and_, or_, select
 
 from webapp import cursors
-from webapp.auth import accounts, logins
+from webapp.auth import accounts, logins, tokens
 from webapp.auth.authenticate import authenticated, require_admin
 from webapp.auth.guard import Caller
 from webapp.auth.schemas import AdminChange, UserDocument, UserListDocument, UserListQuery
@@ -49,15 +48,21 @@ def change_user(caller: Caller, user_id: str) -> Response:
     change: AdminChange = request.context.json  # type: ignore[attr-defined]
     if user_id == caller.user.id:
         raise Conflict("Administrators cannot change their own role or activity.", code="own_account")
+    if not tokens.is_uuid(user_id):
+        raise _no_such_user()
     try:
-        with logins.account_change(str(UUID(user_id))) as user:
+        with logins.account_change(user_id) as user:
             if change.role is not None:
                 accounts.set_role(user, change.role, caller.user.id)
             if change.is_active is not None:
                 accounts.set_active(user, change.is_active, caller.user.id)
-    except (ValueError, Unauthorized):
-        raise NotFound("There is no such user.", code="user_not_found") from None
+    except Unauthorized:
+        raise _no_such_user() from None
     return jsonify(user_document(user))
+
+
+def _no_such_user() -> NotFound:
+    return NotFound("There is no such user.", code="user_not_found")
 
 
 def _page(query: UserListQuery) -> Any:

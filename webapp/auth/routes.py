@@ -2,7 +2,6 @@
 
 import time
 from typing import Any
-from uuid import UUID
 
 from flask import Blueprint, Response, current_app, jsonify, request
 from sqlalchemy import Row, select
@@ -102,7 +101,7 @@ def list_logins(caller: Caller) -> Response:
 def revoke_login(caller: Caller, login_id: str) -> tuple[str, int]:
     """Log a device out."""
     with logins.account_change(caller.user.id) as user:
-        if not _is_uuid(login_id) or login_id not in logins.alive(user.id):
+        if not tokens.is_uuid(login_id) or login_id not in logins.alive(user.id):
             raise NotFound("There is no such login.", code="login_not_found")
         logins.revoke(user, "revoked", only=login_id)
         audit.record(audit.LOGIN_REVOKED, user.id, login_id=login_id)
@@ -157,10 +156,3 @@ def _login_document(login: Login | Row[Any], current: str) -> dict[str, Any]:
         "ip": login.ip,
         "current": login.id == current,
     }
-
-
-def _is_uuid(text: str) -> bool:
-    try:
-        return str(UUID(text)) == text
-    except ValueError:
-        return False

@@ -5,6 +5,7 @@ somebody may do is read from their account with each request. The header's `kid`
 """
 
 import hashlib
+import re
 import threading
 import time
 from datetime import timedelta
@@ -27,6 +28,10 @@ ISSUER = AUDIENCE = "driving-sessions"
 ACCESS, REFRESH = "access", "refresh"
 
 MAX_TOKEN_LENGTH = 2048
+TOKEN_FORM = re.compile(r"[\w-]+\.[\w-]+\.[\w-]+", re.ASCII)
+"""Three parts in base64url. PyJWT skips any other character in the signature, so that one token could be written in
+endless ways and fill the memory of verified ones.
+"""
 MAX_REMEMBERED = 10_000
 """How many verified tokens a process remembers; about 1 KiB each."""
 
@@ -69,6 +74,7 @@ def configure(app: Flask, settings: Settings) -> None:
         JWT_DECODE_AUDIENCE=AUDIENCE,
         JWT_ACCESS_TOKEN_EXPIRES=timedelta(minutes=settings.access_token_expire_minutes),
         JWT_REFRESH_TOKEN_EXPIRES=timedelta(days=settings.refresh_token_expire_days),
+        JWT_COOKIE_CSRF_PROTECT=False,  # No cookies, so no claim for them.
     )
     jwt.init_app(app)
     app.extensions["verified_tokens"] = VerifiedTokens()
@@ -80,8 +86,10 @@ def key_id(secret: str) -> str:
 
 
 @jwt.decode_key_loader
-def _key_for(header: dict[str, Any], _claims: dict[str, Any]) -> str:
+def _key_for(header: dict[str, Any], claims: dict[str, Any]) -> str:
     settings: Settings = current_app.config["SETTINGS"]
+    if "type" not in claims:
+        raise InvalidTokenError("no type")  # flask-jwt-extended would take it for an access token.
     for secret in settings.jwt_secrets:
         if header.get("kid") == key_id(secret):
             return secret
@@ -117,7 +125,7 @@ def verify(encoded: str) -> Claims:
 
 
 def _decode(encoded: str) -> Claims:
-    if len(encoded) > MAX_TOKEN_LENGTH or not encoded.isascii():
+    if len(encoded) > MAX_TOKEN_LENGTH or not TOKEN_FORM.fullmatch(encoded):
         raise _invalid()
     try:
         payload = decode_token(encoded)
@@ -133,17 +141,24 @@ def _claims_of(payload: dict[str, Any]) -> Claims:
     user_id, login_id, jti, kind = (payload.get(name) for name in ("sub", "login", "jti", "type"))
     expires_at, generation = payload.get("exp"), payload.get("generation")
     is_whole = (
-        all(_is_uuid(value) for value in (user_id, login_id, jti))
+        payload.get("aud") == AUDIENCE
+        and all(is_uuid(value) for value in (user_id, login_id, jti))
         and kind in (ACCESS, REFRESH)
-        and all(type(payload.get(name)) is int for name in ("exp", "iat", "nbf"))
-        and (type(generation) is int if kind == REFRESH else generation is None)
+        and all(_is_count(payload.get(name)) for name in ("exp", "iat", "nbf"))
+        and (_is_count(generation) if kind == REFRESH else generation is None)
     )
     if not is_whole:
         raise _invalid()
     return Claims(str(user_id), str(login_id), str(jti), str(kind), int(expires_at or 0), generation)
 
 
-def _is_uuid(value: object) -> bool:
+def _is_count(value: object) -> bool:
+    """Say whether it is a whole number that the database, Redis and a float can hold."""
+    return type(value) is int and 0 <= value < 2**53
+
+
+def is_uuid(value: object) -> bool:
+    """Say whether it is the id of something of ours: a UUID in its canonical form."""
     try:
         return isinstance(value, str) and str(UUID(value)) == value
     except ValueError:

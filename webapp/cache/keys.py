@@ -9,6 +9,8 @@ SESSION_PREFIX = "session:"
 USER_PREFIX = "user:"
 SESSION_LIST_PREFIX = "sessions:"
 BLACKLIST_PREFIX = "blacklist:"
+RATE_LIMIT_PREFIX = "rate"
+"""The limits library puts its own colon after it."""
 
 
 def session(session_id: str) -> str:

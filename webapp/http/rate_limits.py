@@ -14,6 +14,7 @@ from limits.storage import MemoryStorage, RedisStorage
 from limits.strategies import FixedWindowRateLimiter
 from redis import OutOfMemoryError, RedisError
 
+from webapp.cache import keys
 from webapp.cache.redis import Cache
 from webapp.config import Settings
 from webapp.http.errors import Problem
@@ -46,7 +47,9 @@ class RateLimits:
     def __init__(self, settings: Settings, cache: Cache) -> None:
         self._enabled = settings.ratelimit_enabled
         self._cache = cache
-        storage = RedisStorage(settings.redis_url, connection_pool=cache.client.connection_pool, key_prefix="rate")
+        storage = RedisStorage(
+            settings.redis_url, connection_pool=cache.client.connection_pool, key_prefix=keys.RATE_LIMIT_PREFIX
+        )
         self._shared = FixedWindowRateLimiter(storage)
         self._own = FixedWindowRateLimiter(MemoryStorage())
 

@@ -1,0 +1,118 @@
+"""Made-up drivers and their finished drives, in any number. Their ids follow from their numbers."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Engine, insert
+
+from webapp.clock import utcnow
+from webapp.models import DrivingSession, Login, User
+
+SESSIONS_PER_USER = 20
+BATCH = 5_000
+LONG_AGO = timedelta(hours=2)
+"""Longer than any entry lives: the reconciler does not look at rows that changed then."""
+
+SUMMARY = {
+    "status": "final",
+    "duration_s": 1843.0,
+    "moving_s": 1611.0,
+    "idle_s": 232.0,
+    "distance_m": 21357.418,
+    "speed_avg_mps": 11.588,
+    "speed_max_mps": 31.42,
+    "harsh_brakes": 2,
+    "harsh_accelerations": 1,
+    "fatigue_avg": 22.4,
+    "fatigue_max": 61.0,
+    "perclos_max": 0.21,
+    "alerts_warning": 1,
+    "alerts_critical": 0,
+}
+
+
+def user_id(number: int) -> str:
+    """Return the id of a driver."""
+    return f"00000001-0000-7000-8000-{number:012x}"
+
+
+def login_id(number: int) -> str:
+    """Return the id of a driver's one login."""
+    return f"00000002-0000-7000-8000-{number:012x}"
+
+
+def session_id(number: int) -> str:
+    """Return the id of a drive."""
+    return f"00000003-0000-7000-8000-{number:012x}"
+
+
+def driver_of(number: int) -> int:
+    """Return the number of the driver of a drive: each has `SESSIONS_PER_USER` of them."""
+    return number // SESSIONS_PER_USER
+
+
+def insert_sessions(engine: Engine, count: int, *, start: int = 0, changed_at: datetime | None = None) -> None:
+    """Insert the drives `start` to `start + count`, with those of their drivers and logins that are not there yet."""
+    changed_at = changed_at or utcnow() - LONG_AGO
+    known, needed = driver_of(start - 1) + 1, driver_of(start + count - 1) + 1
+    with engine.begin() as connection:
+        for first in range(known, needed, BATCH):
+            numbers = range(first, min(first + BATCH, needed))
+            connection.execute(insert(User), [_user(n, changed_at) for n in numbers])
+            connection.execute(insert(Login), [_login(n, changed_at) for n in numbers])
+        for first in range(start, start + count, BATCH):
+            numbers = range(first, min(first + BATCH, start + count))
+            connection.execute(insert(DrivingSession), [_session(n, changed_at) for n in numbers])
+
+
+def _user(number: int, at: datetime) -> dict[str, Any]:
+    return {
+        "id": user_id(number),
+        "email": f"driver{number}@example.com",
+        "password_hash": "-",
+        "full_name": f"Driver {number}",
+        "role": "driver",
+        "is_active": True,
+        "version": 1,
+        "sessions_version": SESSIONS_PER_USER,
+        "created_at": at,
+        "updated_at": at,
+    }
+
+
+def _login(number: int, at: datetime) -> dict[str, Any]:
+    return {
+        "id": login_id(number),
+        "user_id": user_id(number),
+        "generation": 1,
+        "created_at": at,
+        "last_used_at": at,
+        "expires_at": at + timedelta(days=14),
+    }
+
+
+def _session(number: int, at: datetime) -> dict[str, Any]:
+    started_at = at - timedelta(hours=1, minutes=number % SESSIONS_PER_USER)
+    return {
+        "id": session_id(number),
+        "user_id": user_id(driver_of(number)),
+        "client_session_id": None,
+        "status": "completed",
+        "end_reason": "client",
+        "name": "Morning commute",
+        "notes": "Heavy rain on the bridge, otherwise an easy drive.",
+        "tags": ["commute", "rain"],
+        "vehicle": {"make": "Volvo", "model": "V60", "year": 2021, "plate": "B-DR 4711"},
+        "device": {"model": "Pixel 8", "os": "Android 15", "app": "2.4.1"},
+        "started_at": started_at,
+        "ended_at": started_at + timedelta(seconds=SUMMARY["duration_s"]),  # type: ignore[arg-type]
+        "last_reading_at": started_at + timedelta(seconds=SUMMARY["duration_s"]),  # type: ignore[arg-type]
+        "readings_count": 1843,
+        "last_seq": 1842,
+        "summary": SUMMARY,
+        "version": 12,
+        "created_at": started_at,
+        "updated_at": at,
+        "last_contact_at": at,
+        "closed_at": at,
+    }

@@ -1,0 +1,1 @@
+"""Contracts: whatever a later change can forget has a test here that fails and says what was forgotten."""

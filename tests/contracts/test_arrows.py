@@ -1,0 +1,117 @@
+"""The arrows between the rooms: who may import whom."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.contracts.source_tree import CHECKOUT, HOUSES, files, imports, is_inside, module_name, parsed
+
+ROOMS = (
+    "webapp.clock",
+    "webapp.cursors",
+    "webapp.config",
+    "webapp.logs",
+    "webapp.models",
+    "webapp.extensions",
+    "webapp.database",
+    "webapp.jobs",
+    "webapp.cache",
+    "webapp.http",
+    "webapp.auth",
+    "webapp.driving",
+    "webapp.ops",
+    "webapp.edge",
+    "webapp",
+)
+"""The rooms of the web application, from the ground up. A room imports what stands below it, and nothing else of ours.
+A new room is put in its place here.
+"""
+
+
+def room_of(module: str) -> str:
+    """Return the room that a module of the web application belongs to, "" for one that has no place yet."""
+    return next((room for room in ROOMS if module == room or (room != "webapp" and is_inside(module, room))), "")
+
+
+def ours(path: Path, *houses: str) -> set[str]:
+    """Return what a file imports of these houses."""
+    return {name for name in imports(path) if is_inside(name, *houses)}
+
+
+def only_found(found: dict[str, set[str]]) -> dict[str, set[str]]:
+    """Leave out the modules of which nothing was found."""
+    return {module: names for module, names in found.items() if names}
+
+
+def test_every_file_of_the_web_application_has_its_room() -> None:
+    assert {room_of(module_name(path)) for path in files("webapp")} == set(ROOMS)
+
+
+def test_a_room_imports_only_what_stands_below_it() -> None:
+    upward = {}
+    for path in files("webapp"):
+        room = room_of(module_name(path))
+        below = {*ROOMS[: ROOMS.index(room)], room}
+        upward[module_name(path)] = {name for name in ours(path, "webapp") if room_of(name) not in below}
+    assert only_found(upward) == {}
+
+
+def test_the_web_application_knows_nothing_of_the_worker_and_of_who_runs_it() -> None:
+    others = ("worker", "embedded", "driveplayer", "tests", "bench")
+    assert only_found({module_name(path): ours(path, *others) for path in files("webapp")}) == {}
+
+
+def test_models_import_nothing_above_them() -> None:
+    allowed = {"sqlalchemy", "uuid_utils", *sys.stdlib_module_names}
+    foreign = {
+        module_name(path): {
+            name
+            for name in imports(path)
+            if not is_inside(name, "webapp.models", "webapp.clock") and name.split(".")[0] not in allowed
+        }
+        for path in files("webapp/models")
+    }
+    assert only_found(foreign) == {}
+
+
+@pytest.mark.parametrize(("file", "libraries"), [("keys.py", set()), ("entries.py", {"redis"})])
+def test_the_protocol_stands_on_redis_and_the_standard_library_alone(file: str, libraries: set[str]) -> None:
+    imported = {name.split(".")[0] for name in imports(CHECKOUT / "webapp" / "cache" / file)}
+    assert imported - sys.stdlib_module_names == libraries
+
+
+def route_modules() -> set[str]:
+    """Return the modules that define routes: each makes a `blueprint`."""
+    return {
+        module_name(path)
+        for path in files("webapp")
+        for node in parsed(path).body
+        if getattr(node, "targets", None) and getattr(node.targets[0], "id", None) == "blueprint"  # type: ignore[attr-defined]
+    }
+
+
+def test_routes_are_imported_by_the_wiring_and_by_nobody_else() -> None:
+    routes = route_modules()
+    assert "webapp.driving.routes" in routes
+    importers = {module_name(path): imports(path) & routes for path in files("webapp", "worker")}
+    assert only_found(importers) == {"webapp": routes}
+
+
+def test_an_application_is_made_by_the_web_process_and_by_the_worker() -> None:
+    makers = {
+        module_name(path)
+        for path in [*files(*HOUSES), CHECKOUT / "wsgi.py"]
+        if "create_app" in path.read_text() and module_name(path) != "webapp"
+    }
+    assert makers == {"wsgi", "worker"}
+
+
+def test_the_configuration_of_the_servers_imports_none_of_our_code() -> None:
+    for name in ("celeryconfig.py", "gunicorn.conf.py"):
+        assert ours(CHECKOUT / name, *HOUSES) == set()
+
+
+def test_who_runs_the_processes_meets_them_in_the_environment_only() -> None:
+    others = ("webapp", "worker", "driveplayer", "tests", "bench")
+    assert only_found({module_name(path): ours(path, *others) for path in files("embedded")}) == {}

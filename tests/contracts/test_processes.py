@@ -1,0 +1,27 @@
+"""The Procfile: what a process manager starts."""
+
+import re
+
+from tests.contracts.source_tree import CHECKOUT
+
+LINE = re.compile(r"^(\w+): (.+)$")
+
+
+def processes() -> dict[str, str]:
+    matches = [LINE.match(line) for line in (CHECKOUT / "Procfile").read_text().splitlines()]
+    assert all(matches)
+    return {match[1]: match[2] for match in matches if match}
+
+
+def test_the_processes_are_those_of_the_architecture() -> None:
+    assert set(processes()) == {"release", "web", "worker", "beat"}
+
+
+def test_the_web_process_comes_first() -> None:
+    # A Procfile runner on one machine hands out ports from the first line on: PORT, PORT + 100, and so forth.
+    assert next(iter(processes())) == "web"
+
+
+def test_every_line_begins_with_exec() -> None:
+    # The shell that a runner starts would swallow TERM, and the process would be killed instead of stopped.
+    assert [name for name, command in processes().items() if not command.startswith("exec ")] == []

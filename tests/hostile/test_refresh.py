@@ -1,0 +1,149 @@
+"""Refresh tokens are good once. The direct parent is forgiven for a moment; anything older was stolen."""
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+from werkzeug.test import TestResponse
+
+from tests.hostile.answers import assert_refused
+from tests.hostile.conftest import MakeApp
+from tests.hostile.crowd import all_at_once
+from tests.hostile.elsewhere import another_login, at, let_time_pass
+from tests.hostile.forgery import claims_of, minted
+from tests.people import Person
+from webapp.auth.logins import REUSE_GRACE_S
+from webapp.database import read_connection
+from webapp.models import AuditEvent, Login
+
+
+def refreshed(person: Person, token: str | None = None) -> TestResponse:
+    return person.post("/auth/refresh", token=token or person.tokens["refresh_token"])
+
+
+def generation(token: str) -> int:
+    return int(claims_of(token)["generation"])
+
+
+def events(app: Flask, name: str) -> list[AuditEvent]:
+    with app.app_context(), read_connection() as connection:
+        return list(connection.execute(select(AuditEvent.__table__).where(AuditEvent.event == name)))
+
+
+def generation_in_the_database(app: Flask, person: Person) -> int:
+    with app.app_context(), read_connection() as connection:
+        login_id = claims_of(person.tokens["access_token"])["login"]
+        return int(connection.scalar(select(Login.generation).where(Login.id == login_id)))
+
+
+def test_each_refresh_is_one_step(app: Flask, alice: Person) -> None:
+    for step in (2, 3, 4):
+        alice.tokens = refreshed(alice).json
+        assert generation(alice.tokens["refresh_token"]) == generation_in_the_database(app, alice) == step
+        assert alice.get("/users/me").status_code == 200
+
+
+def test_twenty_refreshes_at_once_all_succeed_and_are_one_step(app: Flask, make_app: MakeApp, alice: Person) -> None:
+    browsers = [at(place, alice) for place in (app, make_app()) for _ in range(10)]
+    answers = all_at_once([lambda tab=tab: refreshed(tab) for tab in browsers])
+    assert [answer.status_code for answer in answers] == [200] * 20
+    assert {generation(answer.json["refresh_token"]) for answer in answers} == {2}
+    assert generation_in_the_database(app, alice) == 2
+    alice.tokens = answers[7].json
+    assert refreshed(alice).status_code == 200
+
+
+def test_the_direct_parent_is_forgiven_within_the_grace(app: Flask, alice: Person) -> None:
+    first = refreshed(alice).json
+    let_time_pass(app, alice, REUSE_GRACE_S - 2)
+    again = refreshed(alice)
+    assert again.status_code == 200
+    assert generation(again.json["refresh_token"]) == generation(first["refresh_token"]) == 2
+
+
+def assert_the_family_is_dead(app: Flask, alice: Person, *tokens: dict[str, str]) -> None:
+    for pair in tokens:
+        assert_refused(alice.get("/users/me", token=pair["access_token"]), code="token_revoked")
+        assert_refused(refreshed(alice, pair["refresh_token"]), code="token_revoked")
+    (event,) = events(app, "refresh_reused")
+    assert (event.user_id, event.login_id) == (alice.id, claims_of(tokens[0]["access_token"])["login"])
+    assert event.request_id
+    assert event.ip == "127.0.0.1"
+
+
+def test_the_direct_parent_after_the_grace_kills_the_family(app: Flask, alice: Person) -> None:
+    stolen, new = dict(alice.tokens), refreshed(alice).json
+    let_time_pass(app, alice, REUSE_GRACE_S + 1)
+    assert_refused(refreshed(alice, stolen["refresh_token"]), code="refresh_token_reused")
+    assert_the_family_is_dead(app, alice, stolen, new)
+
+
+def test_a_grandparent_kills_the_family_even_within_the_grace(app: Flask, alice: Person) -> None:
+    stolen = dict(alice.tokens)
+    parent = refreshed(alice).json
+    new = refreshed(alice, parent["refresh_token"]).json
+    assert_refused(refreshed(alice, stolen["refresh_token"]), code="refresh_token_reused")
+    assert_the_family_is_dead(app, alice, stolen, parent, new)
+
+
+def test_a_generation_that_is_still_to_come_kills_the_family(app: Flask, alice: Person) -> None:
+    token = minted({**claims_of(alice.tokens["refresh_token"]), "generation": 99})
+    assert_refused(refreshed(alice, token), code="refresh_token_reused")
+    assert_the_family_is_dead(app, alice, alice.tokens)
+
+
+def test_a_stolen_token_kills_its_own_family_only(app: Flask, alice: Person, bob: Person) -> None:
+    second = another_login(alice)
+    stolen = alice.tokens["refresh_token"]
+    refreshed(alice)
+    let_time_pass(app, alice, REUSE_GRACE_S + 1)
+    assert_refused(refreshed(alice, stolen), code="refresh_token_reused")
+    for other in (second, bob):
+        assert other.get("/users/me").status_code == 200
+        assert refreshed(other).status_code == 200
+
+
+def test_reuse_found_by_twenty_at_once_is_audited_once(app: Flask, alice: Person) -> None:
+    stolen = alice.tokens["refresh_token"]
+    refreshed(alice)
+    let_time_pass(app, alice, REUSE_GRACE_S + 1)
+    answers = all_at_once([lambda tab=at(app, alice): refreshed(tab, stolen) for _ in range(20)])
+    assert {answer.status_code for answer in answers} == {401}
+    assert_refused(alice.get("/users/me"), code="token_revoked")
+    assert len(events(app, "refresh_reused")) == 1
+
+
+RACES = 100
+
+
+def test_no_token_works_after_a_logout_that_raced_a_refresh_a_hundred_times(make_app: MakeApp) -> None:
+    here, there = make_app(ratelimit_enabled=False), make_app(ratelimit_enabled=False)
+    alice = Person.registered(here, "alice@example.com")
+    elsewhere = at(there, alice)
+    refreshed_first = 0
+    for n in range(RACES):
+        elsewhere.tokens = alice.log_in()
+        logout = lambda: elsewhere.post(
+            "/auth/logout", token=elsewhere.tokens[("access_token", "refresh_token")[n % 2]]
+        )
+        refresh, logged_out = all_at_once([lambda: refreshed(alice), logout])
+        assert logged_out.status_code == 204
+        issued = [alice.tokens]
+        if refresh.status_code == 200:
+            refreshed_first += 1
+            issued.append(refresh.json)
+        else:
+            assert_refused(refresh, code="token_revoked")
+        for tokens in issued:
+            for place in (alice, elsewhere):
+                assert_refused(place.get("/users/me", token=tokens["access_token"]), code="token_revoked")
+                assert_refused(refreshed(place, tokens["refresh_token"]))
+    assert refreshed_first, "the refresh never came first: nothing was raced"
+
+
+@pytest.mark.parametrize("kind", ["access_token", "refresh_token"])
+def test_twenty_logouts_at_once_are_one_logout(app: Flask, alice: Person, kind: str) -> None:
+    tabs = [at(app, alice) for _ in range(20)]
+    answers = all_at_once([lambda tab=tab: tab.post("/auth/logout", token=tab.tokens[kind]) for tab in tabs])
+    assert {answer.status_code for answer in answers} <= {204, 401}
+    assert_refused(alice.get("/users/me"))
+    assert_refused(refreshed(alice))
