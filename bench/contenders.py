@@ -2,17 +2,17 @@
 
 import json
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
 
 import jwt
-import redis
 from sqlalchemy import create_engine
 
 from bench import rows
+from bench.load import Job
 from bench.servers import CHECKOUT, PEERS, Program, bearer, request
 from bench.stores import Stores
 from webapp.clock import utcnow
@@ -21,6 +21,12 @@ from webapp.models import Base
 DRIVERS = 4
 READ = range(DRIVERS * rows.SESSIONS_PER_USER)
 """The sessions that are read in turn, and warmed before."""
+
+COLD = range(len(READ), len(READ) + 600)
+"""The sessions that are missed, each once in a slice."""
+
+LIST = "/api/v1/sessions"
+ETAG = f'"{rows.VERSION}"'
 
 BARE = "bare Flask route"
 OURS = "ours: 200 from the cache"
@@ -35,6 +41,11 @@ class Contender:
     requests: list[bytes]
     status: int = 200
     is_cold: bool = False
+    min_hits: float = 0.0
+
+    def job(self, port: int, connections: int, seconds: float) -> Job:
+        """Return what the load has to do for a slice of so many seconds."""
+        return Job(port, self.requests, connections, 0.0 if self.is_cold else seconds, self.status, self.min_hits)
 
 
 @dataclass(frozen=True)
@@ -46,34 +57,29 @@ class Field:
 
     def ours(self) -> list[Contender]:
         """Return our own server, asked for different things."""
-        program = self._ours({})
+        hit = self.hits(OURS, READ)
         tokens = [bearer(self.stores.token_of(driver)) for driver in range(DRIVERS)]
-        read = [("GET", _path(n), tokens[rows.driver_of(n)]) for n in READ]
-        etag = {"If-None-Match": '"12"'}
-        cold = range(len(READ), len(READ) + COLD)
-        cold_tokens = {d: bearer(self.stores.token_of(d)) for d in {rows.driver_of(n) for n in cold}}
+        away = self._ours({"REDIS_URL": "redis://127.0.0.1:1/0"})
         return [
-            Contender(OURS, program, [request(*each) for each in read]),
-            Contender("ours: 304", program, [request(m, p, h | etag) for m, p, h in read], status=304),
-            Contender("ours: list of 20 from the cache", program, [request("GET", LIST, t) for t in tokens]),
-            Contender(
-                "ours: miss",
-                program,
-                [request("GET", _path(n), cold_tokens[rows.driver_of(n)]) for n in cold],
-                is_cold=True,
-            ),
-            Contender(
-                "ours: Redis out of reach",
-                self._ours({"REDIS_URL": "redis://127.0.0.1:1/0"}),
-                [request(*each) for each in read],
-            ),
+            hit,
+            replace(hit, name="ours: 304", requests=self._reads(READ, {"If-None-Match": ETAG}), status=304),
+            replace(hit, name="ours: list of 20", requests=[request("GET", LIST, token) for token in tokens]),
+            replace(hit, name="ours: miss", requests=self._reads(COLD, {}), is_cold=True, min_hits=0.0),
+            replace(hit, name="ours: Redis out of reach", program=away, min_hits=0.0),
         ]
+
+    def hits(self, name: str, numbers: Sequence[int]) -> Contender:
+        """Return our own server, asked for these sessions in turn."""
+        return Contender(name, self._ours({}), self._reads(numbers, {}), min_hits=0.99)
+
+    def bare(self) -> Contender:
+        """Return the yardstick."""
+        return self._peer(BARE, "gunicorn", "bare_flask")
 
     def peers(self) -> list[Contender]:
         """Return the peers."""
         gunicorn = {
             "raw WSGI": "raw_wsgi",
-            BARE: "bare_flask",
             "flask-jwt-extended, one MGET": "flask_jwt_mget",
             "Flask-Caching, view": "flask_caching_view",
             "Flask-Caching, memoize": "flask_caching_memoize",
@@ -90,18 +96,24 @@ class Field:
         found.append(self._peer("FastAPI, one MGET, token remembered", "uvicorn", "fastapi_mget", TOKEN_MEMORY="1"))
         sqlite = {"DATABASE_URL": self._sqlite()}
         found.append(self._peer("flask-jwt-extended uncached, SQLite", "gunicorn", "uncached", **sqlite))
-        bare = next(contender for contender in found if contender.name == BARE)
-        return [*found, Contender("bare Flask route, list of 20", bare.program, [request("GET", LIST, {})])]
+        bare = self.bare()
+        return [bare, replace(bare, name="bare Flask route, list of 20", requests=[request("GET", LIST, {})]), *found]
 
-    def seed_peers(self, bodies: Mapping[int, bytes]) -> None:
-        """Put into Redis what peers expect there: the same bytes that we answer, and who the drivers are."""
-        with redis.Redis.from_url(self.stores.valkey.url) as client:
-            for number, body in bodies.items():
-                client.set(f"peer:session:{rows.session_id(number)}", body)
-            for driver in range(DRIVERS):
-                user = {"id": rows.user_id(driver), "is_active": True, "role": "driver"}
-                client.set(f"peer:user:{user['id']}", json.dumps(user))
+    def seed_peers(self) -> None:
+        """Give the peers what they answer with: our bytes, in files and under keys of their own, and the drivers."""
+        client, tokens = self.stores.app.test_client(), [bearer(self.stores.token_of(d)) for d in range(DRIVERS)]
+        bodies = {n: client.get(_path(n), headers=tokens[rows.driver_of(n)]).data for n in READ}
         (self.stores.folder / "body.json").write_bytes(bodies[0])
+        (self.stores.folder / "list.json").write_bytes(client.get(LIST, headers=tokens[0]).data)
+        for number, body in bodies.items():
+            self.stores.cache.client.set(f"peer:session:{rows.session_id(number)}", body)
+        for driver in range(DRIVERS):
+            user = {"id": rows.user_id(driver), "is_active": True, "role": "driver"}
+            self.stores.cache.client.set(f"peer:user:{user['id']}", json.dumps(user))
+
+    def _reads(self, numbers: Sequence[int], headers: Mapping[str, str]) -> list[bytes]:
+        tokens = {d: bearer(self.stores.token_of(d)) for d in sorted({rows.driver_of(n) for n in numbers})}
+        return [request("GET", _path(n), {**tokens[rows.driver_of(n)], **headers}) for n in numbers]
 
     def _ours(self, environment: Mapping[str, str]) -> Program:
         return Program(
@@ -136,10 +148,5 @@ class Field:
         return url
 
 
-LIST = "/api/v1/sessions"
-COLD = 600
-"""How many sessions are missed in one slice."""
-
-
 def _path(number: int) -> str:
-    return f"/api/v1/sessions/{rows.session_id(number)}"
+    return f"{LIST}/{rows.session_id(number)}"

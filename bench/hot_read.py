@@ -12,18 +12,15 @@ import argparse
 import os
 from contextlib import ExitStack
 
-from bench.contenders import BARE, COLD, LIST, OURS, READ, Contender, Field
-from bench.cpu import cpu_us
-from bench.load import Job, Load
+from bench.contenders import BARE, COLD, OURS, READ, Contender, Field
+from bench.load import Load
 from bench.peer_environment import python_of_peers
 from bench.rows import insert_sessions, session_id
-from bench.servers import Program, WebServer, bearer
-from bench.slices import Slice, table
+from bench.servers import LOAD_CORE, SERVERS_CORE, Program, WebServer
+from bench.slices import Slice, slice_of, table
 from bench.stores import Stores, stores
 from webapp.cache import keys
 from webapp.extensions import db
-
-SERVERS_CORE, LOAD_CORE = 0, 1
 
 
 def main() -> None:
@@ -37,7 +34,11 @@ def main() -> None:
         slices: dict[str, list[Slice]] = {contender.name: [] for contender in contenders}
         for round_number in range(options.rounds + 1):
             for contender in contenders:
-                measured = measure(contender, servers[contender.name], stands, load, options)
+                if contender.is_cold:
+                    cool(stands)
+                server = servers[contender.name]
+                job = contender.job(server.port, options.connections, options.seconds)
+                measured = slice_of(job, server, stands, load)
                 if round_number:  # The first round warms everything up.
                     slices[contender.name].append(measured)
     print(f"Load average before {load_before[0]:.1f}, after {os.getloadavg()[0]:.1f}\n")
@@ -58,13 +59,9 @@ def prepared(field: Field, only: list[str]) -> list[Contender]:
     """Fill database and cache, and return the contenders."""
     stands = field.stores
     with stands.app.app_context():
-        insert_sessions(db.engine, len(READ) + COLD)
+        insert_sessions(db.engine, COLD.stop)
     stands.warm(READ)
-    client = stands.app.test_client()
-    driver = {"headers": bearer(stands.token_of(0))}
-    bodies = {n: client.get(f"{LIST}/{session_id(n)}", headers=bearer(stands.token_of(n // 20))).data for n in READ}
-    (stands.folder / "list.json").write_bytes(client.get(LIST, **driver).data)
-    field.seed_peers(bodies)
+    field.seed_peers()
     every = [*field.ours(), *field.peers()]
     return [each for each in every if not only or each.name in (BARE, OURS) or any(part in each.name for part in only)]
 
@@ -80,19 +77,9 @@ def started(contenders: list[Contender], stands: Stores, running: ExitStack) -> 
     return {contender.name: servers[id(contender.program)] for contender in contenders}
 
 
-def measure(contender: Contender, server: WebServer, stands: Stores, load: Load, options: argparse.Namespace) -> Slice:
-    """Measure one slice of one contender."""
-    if contender.is_cold:
-        cold = range(len(READ), len(READ) + COLD)
-        with stands.app.app_context():
-            stands.cache.client.delete(*(keys.session(session_id(n)) for n in cold))
-    seconds = 0.0 if contender.is_cold else options.seconds
-    job = Job(server.port, contender.requests, options.connections, seconds, contender.status)
-    before = cpu_us(server.pid), cpu_us(stands.valkey.pid) + cpu_us(stands.postgres.pid)
-    result = load.run(job)
-    after = cpu_us(server.pid), cpu_us(stands.valkey.pid) + cpu_us(stands.postgres.pid)
-    used, used_by_stores = ((now - then) / result.answers for now, then in zip(after, before, strict=True))
-    return Slice.of(result, cpu_us=used, stores_cpu_us=used_by_stores)
+def cool(stands: Stores) -> None:
+    """Take the sessions that are to be missed out of the cache."""
+    stands.cache.client.delete(*(keys.session(session_id(n)) for n in COLD))
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from typing import Any, Self
 
 PATIENCE_S = 10.0
 LOOPBACK = "127.0.0.1"
+HIT = b"session-cache; hit"
 TEXT = "latin-1"  # Every byte is one character, so that requests can travel as JSON.
 
 
@@ -31,20 +32,25 @@ class LoadError(Exception):
 
 @dataclass(frozen=True)
 class Job:
-    """What to ask for. The requests are sent in turn, for so many seconds or, with 0, each of them once."""
+    """What to ask for. The requests are sent in turn, for so many seconds or, with 0, each of them once.
+
+    `min_hits` is the share of answers that must come from our cache for the job to be of use to who gave it.
+    """
 
     port: int
     requests: list[bytes]
     connections: int = 16
     seconds: float = 0.0
     status: int = 200
+    min_hits: float = 0.0
 
 
 @dataclass(frozen=True)
 class Result:
-    """What came of it: how many answers in how many seconds, and how long each took, in µs."""
+    """What came of it: how many answers in how many seconds, how many of them hits, and how long each took, in µs."""
 
     answers: int
+    hits: int
     seconds: float
     latencies_us: list[int]
 
@@ -143,6 +149,7 @@ def work(job: Job) -> Result:
 
 def _converse(job: Job, requests: Any, epoll: select.epoll, connections: dict[int, Connection]) -> Result:
     latencies_us: list[int] = []
+    hits = 0
     started = time.perf_counter()
     until = started + (job.seconds or PATIENCE_S * 60)
     under_way = 0
@@ -162,13 +169,14 @@ def _converse(job: Job, requests: Any, epoll: select.epoll, connections: dict[in
             now = time.perf_counter()
             if status_of(answer) != job.status:
                 raise LoadError(f"expected {job.status}, got {answer[:600]!r}")
+            hits += HIT in answer
             latencies_us.append(int((now - connection.sent_at) * 1e6))
             request = next(requests, None) if now < until else None
             if request is None:
                 under_way -= 1
             else:
                 connection.send(request)
-    return Result(len(latencies_us), time.perf_counter() - started, latencies_us)
+    return Result(len(latencies_us), hits, time.perf_counter() - started, latencies_us)
 
 
 def main() -> None:

@@ -10,7 +10,8 @@ from webapp.models import DrivingSession, Login, User
 
 SESSIONS_PER_USER = 20
 BATCH = 5_000
-LONG_AGO = timedelta(hours=2)
+VERSION = 12
+LONG_AGO = timedelta(days=1)
 """Longer than any entry lives: the reconciler does not look at rows that changed then."""
 
 SUMMARY = {
@@ -110,7 +111,7 @@ def _session(number: int, at: datetime) -> dict[str, Any]:
         "readings_count": 1843,
         "last_seq": 1842,
         "summary": SUMMARY,
-        "version": 12,
+        "version": VERSION,
         "created_at": started_at,
         "updated_at": at,
         "last_contact_at": at,

@@ -17,6 +17,8 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 PEERS = CHECKOUT / "bench" / "peers"
 GUNICORN_SETTINGS = CHECKOUT / "gunicorn.conf.py"
 
+SERVERS_CORE, LOAD_CORE = 0, 1
+
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 10.0
 POLL_S = 0.05

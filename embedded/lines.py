@@ -18,8 +18,8 @@ LINE_LIMIT_BYTES = 64 * 1024
 class Lines:
     """Write `time name | line`, as Heroku and honcho do, from any number of threads.
 
-    When our own output is gone (a closed terminal, a pager that was left), the pipes are still emptied, or the processes
-    would block; there is nobody left to tell.
+    When our own output is gone (a closed terminal, a pager that was left), the pipes are still emptied, for the
+    processes would block; there is nobody left to tell.
     """
 
     def __init__(self, output: TextIO | None = None) -> None:

@@ -9,17 +9,19 @@ from sqlalchemy import delete, insert, update
 from webapp.cache.coherence import BulkWriteRefused
 from webapp.clock import utcnow
 from webapp.extensions import db
-from webapp.models import DrivingSession, Login, User, new_id
+from webapp.models import Base, DrivingSession, Login, User, new_id
+
+metadata = Base.metadata
 
 
 @pytest.mark.parametrize(
     "statement",
     [
         update(DrivingSession).values(name="x"),
-        update(DrivingSession.__table__).values(name="x"),
+        update(metadata.tables["driving_sessions"]).values(name="x"),
         update(User).values(full_name="x"),
         delete(DrivingSession),
-        delete(User.__table__),
+        delete(metadata.tables["users"]),
         insert(DrivingSession).values(name="x"),
     ],
     ids=lambda statement: str(statement).partition("\n")[0].partition(" SET")[0].partition(" (")[0],

@@ -178,7 +178,6 @@ def test_readers_of_one_cold_key_cost_one_load(app: Flask, cached: Cached, monke
     assert loads == [[cached.id]]
 
 
-@pytest.mark.xfail(strict=True, reason="cache_user_session keeps its lease when the user changed since")
 def test_a_login_that_is_overtaken_leaves_no_lease_behind(app: Flask, cache: Cache, alice: Person) -> None:
     with app.app_context():
         overtaken = user_data(db.session.get(User, alice.id), [])

@@ -8,6 +8,7 @@ The suite runs the same few examples each time. To look further, at random:
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import pytest
 from flask import Flask
@@ -32,7 +33,7 @@ MANY = settings(max_examples=EXAMPLES or 1, stateful_step_count=60, print_blob=T
 SLOWNESS = [HealthCheck.too_slow, HealthCheck.filter_too_much]
 
 OF_ANY_KIND = strategies.sampled_from(KINDS)
-STEPS = strategies.integers(1, 4)
+STEPS = strategies.integers(2, 6)
 A_LIST = b"a list"
 GARBAGE = [None, b"", b"garbage", b"v|", b"v|another-epoch|999|old", b"\xff\xfe\x00", A_LIST]
 TROUBLES = {"min-replicas-to-write": ("0", "1"), "maxmemory": ("256mb", "1")}
@@ -55,7 +56,6 @@ class DriverAmongFaults(Driver):
         self.end_trouble()
         if hasattr(self, "account"):
             self.read_everything()
-            self.me()
 
     @invariant()
     def no_cached_session_is_older_than_what_was_acknowledged(self) -> None:
@@ -138,6 +138,7 @@ class DriverAmongFaults(Driver):
             self.cache.client.config_set(trouble, TROUBLES[trouble][1])
             self.is_refusing = True
         self.trouble_left = steps
+        self.read_everything()
 
     def id_of(self, kind: Kind, pick: int) -> str:
         """Return an id of that kind: of a drive, or of the driver."""
@@ -159,5 +160,5 @@ def well(cache: Cache) -> Iterator[None]:
 def test_every_answer_is_that_of_a_server_without_a_cache(app: Flask, bob: Person, well: None) -> None:
     profile = settings(MANY if EXAMPLES else FEW, deadline=None, suppress_health_check=SLOWNESS)
     sources: Counter[str] = Counter()
-    run_state_machine_as_test(lambda: DriverAmongFaults(app, bob, sources), settings=profile)
-    assert min(sources[read_from] for read_from in CACHE_STATUS.values()) > 50, f"a test of the cache: {sources}"
+    run_state_machine_as_test(partial(DriverAmongFaults, app, bob, sources), settings=profile)  # type: ignore[arg-type]
+    assert min(sources[read_from] for read_from in CACHE_STATUS.values()) > 20, f"a test of the cache: {sources}"

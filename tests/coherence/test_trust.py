@@ -28,7 +28,7 @@ def read(driver: Person, path: str) -> tuple[str, str]:
     """Return the name of the drive as it is served, and where it came from."""
     answer = driver.get(path)
     assert answer.status_code == 200, answer.get_data(as_text=True)
-    return answer.json["name"], answer.headers["Cache-Status"]
+    return answer.get_json()["name"], answer.headers["Cache-Status"]
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def rename_without_a_fence(app: Flask, name: str) -> None:
 @contextmanager
 def configured(cache: Cache, name: str, value: str) -> Iterator[None]:
     """Give the server another setting for a while."""
-    before = cache.client.config_get(name)[name]
+    before = str(cache.client.config_get(name)[name])
     cache.client.config_set(name, value)
     try:
         yield
@@ -82,7 +82,7 @@ def test_an_old_value_that_was_on_its_way_when_trouble_was_noticed_is_not_served
     monkeypatch.setattr(cache.client, "mget", fetch_while_another_thread_has_trouble)
     # A browser's request, which the edge leaves to Flask.
     answer = alice.get(path, headers={"Origin": "https://app.example"})
-    assert (answer.json["name"], answer.headers["Cache-Status"]) == ("new", BYPASS)
+    assert (answer.get_json()["name"], answer.headers["Cache-Status"]) == ("new", BYPASS)
 
 
 def test_trouble_during_a_reconciliation_needs_another_one(app: Flask, alice: Person, cache: Cache, path: str) -> None:
@@ -174,7 +174,7 @@ def test_a_server_restarted_from_an_old_snapshot_revives_neither_old_values_nor_
     ended = alice.tokens["access_token"]
     alice.log_in()
     path = f"/sessions/{alice.starts_a_drive(name='old')['id']}"
-    assert alice.get("/sessions", token=ended).json["data"][0]["name"] == "old"
+    assert alice.get("/sessions", token=ended).get_json()["data"][0]["name"] == "old"
     assert [read(alice, path) for _ in range(2)] == [("old", MISS), ("old", HIT)]
     cache: Cache = app_on_server.extensions["cache"]
     cache.client.save()
@@ -187,7 +187,7 @@ def test_a_server_restarted_from_an_old_snapshot_revives_neither_old_values_nor_
     assert all(raw is not None and '"name":"old"' in str(raw) for raw in snapshot), "the old values are there again"
     assert cache.trust.believes(), "the restart went unnoticed, but for the new connections"
     assert [read(alice, path) for _ in range(2)] == [("new", MISS), ("new", HIT)]
-    assert alice.get("/sessions").json["data"][0]["name"] == "new"
+    assert alice.get("/sessions").get_json()["data"][0]["name"] == "new"
     assert alice.get("/users/me", token=ended).status_code == 401
 
 

@@ -9,26 +9,27 @@ from tests.contracts.source_tree import CHECKOUT, parsed
 SERVER_FILES = (CHECKOUT / "gunicorn.conf.py", CHECKOUT / "celeryconfig.py")
 """Settings of the servers are not the application's: these two read them for themselves."""
 
+ENVIRONMENT = ("environ", "environb", "getenv")
 EXAMPLE_LINE = re.compile(r"^#?([A-Z][A-Z0-9_]*)=(.*)$", re.MULTILINE)
 README_ROW = re.compile(r"^\| `([A-Z][A-Z0-9_]*)` \| (.*?) \| (.*?) \|$", re.MULTILINE)
 
 
 def environment_reads(path: Path) -> set[str]:
-    """Return the names that a file reads from the environment, "?" for one that cannot be told from the text."""
-    found = set()
-    for node in ast.walk(parsed(path)):
-        if isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv"):
-            found.add("?")
-        if isinstance(node, ast.ImportFrom) and node.module == "os":
-            found |= {"?" for alias in node.names if alias.name in ("environ", "getenv")}
-    named = {
-        node.args[0].value
-        for node in ast.walk(parsed(path))
+    """Return the names that a file reads from the environment; "?" stands for a read whose name the text hides."""
+    nodes = list(ast.walk(parsed(path)))
+    uses = sum(
+        (isinstance(node, ast.Attribute) and node.attr in ENVIRONMENT)
+        or (isinstance(node, ast.alias) and node.name in ENVIRONMENT)
+        for node in nodes
+    )
+    named = [
+        str(node.args[0].value)
+        for node in nodes
         if isinstance(node, ast.Call)
         and ast.unparse(node.func) in ("os.environ.get", "os.getenv")
         and isinstance(node.args[0], ast.Constant)
-    }
-    return named or found
+    ]
+    return {*named, "?"} if uses > len(named) else set(named)
 
 
 def example() -> dict[str, str]:

@@ -41,8 +41,10 @@ def test_a_drive_whose_summary_is_right_ends_with_0(url: str, car: Path, capsys:
     assert "30 readings accepted, 0 duplicates, 0 rejected" in out
     assert "0 hits, 3 misses, 0 bypasses; 0 answered 304" in out
     assert "no worker had warmed it yet" in out
-    assert "NREL" in out
-    assert "+0.000%" in out
+    table = [line.split() for line in out.splitlines()]
+    assert ["Summary", "server", "NREL", "difference"] in table
+    assert ["distance", "188.0", "m", "188.0", "m", "+0.000%"] in table
+    assert ["idle", "time", "*", "1.0", "s", "1.0", "s", "+0.0", "s"] in table
     assert "As it should be." in out
     assert out.endswith("Logged out: access and refresh token are refused.\n")
     assert "car, trip 1 of 1 100%" in err

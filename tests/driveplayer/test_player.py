@@ -1,5 +1,6 @@
 """Whole drives against the real application. It has no worker here: what is cached was put by readers."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from io import StringIO
 
@@ -7,14 +8,14 @@ import pytest
 
 from driveplayer import recording, synthetic
 from driveplayer.account import Account
-from driveplayer.client import ClientError
+from driveplayer.client import Client, ClientError
 from driveplayer.drive import Drive
 from driveplayer.measurements import Performance
 from driveplayer.player import A_MOMENT_S, Manner, Player
 from driveplayer.progress import Progress
 from driveplayer.verdict import faults
 from tests import drives
-from tests.driveplayer.told import Timing
+from tests.driveplayer.told import Timing, Told
 
 AT_ONCE = Manner(speed_up=0)
 
@@ -142,3 +143,30 @@ def test_a_second_drive_of_an_active_driver_is_refused(made_up: Drive, account: 
 
     with pytest.raises(ClientError, match="409 session_already_active"):
         play(made_up, account)
+
+
+def test_a_server_that_shows_an_upload_too_late_is_found_out(told: Callable[..., Told]) -> None:
+    [reading, *_] = synthetic.drive(datetime.now(UTC)).readings
+    drive = Drive("A single reading", "none", [reading], reading.t_ms, reading.t_ms)
+    session = {"id": "s", "version": 1, "status": "completed", "readings_count": 1, "summary": {"status": "final"}}
+    receipt = {"accepted": 1, "duplicates": 0, "rejected": [], "session_version": 2}
+    server = told(
+        (200, {"access_token": "a", "refresh_token": "r"}),
+        (201, session),
+        (200, receipt),
+        (200, session),
+        (200, session | {"version": 3}),
+        (200, session | {"version": 3}),
+    )
+    with Client(server.url) as client:
+        account = Account(client)
+        account.log_in()
+        performance = play(drive, account)
+
+    assert [asked.path.removeprefix("/api/v1/sessions") for asked in server.asked[2:]] == [
+        "/s/readings",
+        "/s",
+        "/s/end",
+        "/s",
+    ]
+    assert faults(performance) == ["1 of 2 reads showed less than what was acknowledged before"]

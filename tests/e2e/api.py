@@ -3,6 +3,7 @@
 import http.client
 import json
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from types import TracebackType
@@ -43,9 +44,17 @@ class Api:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout_s)
         self._used_at = time.monotonic()
 
-    def call(self, method: str, path: str, *, token: str | None = None, body: Any = None) -> Answer:
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        token: str | None = None,
+        body: Any = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
         """Call once, never again: a repeated write would be another write. Raises NoAnswer."""
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        headers = {**({"Authorization": f"Bearer {token}"} if token else {}), **(headers or {})}
         payload = None if body is None else json.dumps(body)
         if payload is not None:
             headers["Content-Type"] = "application/json"

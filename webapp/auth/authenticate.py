@@ -68,7 +68,7 @@ def authenticated(*types: str) -> Callable[[View], View]:
     def decorate(view: View) -> View:
         @wraps(view)
         def guarded(*args: Any, **kwargs: Any) -> Any:
-            session_id = kwargs.get("session_id") if request.method == "GET" else None
+            session_id = kwargs.get("session_id") if request.method in ("GET", "HEAD") else None
             also = (keys.session(session_id),) if session_id else ()
             caller, g.prefetched = authenticate(*(types or (tokens.ACCESS,)), also=also)
             return view(caller, *args, **kwargs)

@@ -133,8 +133,9 @@ def _wrong_credentials() -> Unauthorized:
 
 
 def _device() -> tuple[str | None, str | None]:
-    agent = request.headers.get("User-Agent")
-    return (agent[:256] if agent else None), request.remote_addr
+    # Shown to the user later, and stored: PostgreSQL refuses NUL, and a terminal would obey an escape sequence.
+    agent = "".join(filter(str.isprintable, request.headers.get("User-Agent", "")))
+    return agent[:256] or None, request.remote_addr
 
 
 def _prepare_first_reads(user: User, alive: list[str]) -> None:

@@ -8,8 +8,10 @@ first, for every session of `db.session`, in the web process and in the worker a
 2. *before_commit* flushes what is left (it runs before the commit-time flush), and fences.
 3. *after_commit* fences again. The first fence may have been evicted, or have expired, while the commit took its time.
 
-The release of a savepoint fires the same events; only the outermost transaction counts. A rollback leaves the first
-fence to expire, and so does a COMMIT that failed, because its outcome is unknown.
+The release of a savepoint fires the same events. It is acknowledged to nobody, so *after_commit* counts for the
+outermost transaction only; but *before_commit* fences at each, because a COMMIT that releases an open savepoint looks
+the same from here, and a fence too early only costs a round trip. A rollback leaves the first fence to expire, and so
+does a COMMIT that failed, because its outcome is unknown.
 """
 
 from collections.abc import Callable, Iterable
@@ -75,10 +77,8 @@ class Coherence:
                     fences[key] = max(floor, fences.get(key, 0))
 
     def _fence_before_commit(self, session: Session) -> None:
-        if session.in_nested_transaction():
-            return
         session.flush()
-        session.info[WARMS] = self._fence(session, operation="fence_before_commit")
+        session.info[WARMS] = session.info.get(WARMS, set()) | self._fence(session, operation="fence_before_commit")
 
     def _fence_after_commit(self, session: Session) -> None:
         if session.in_nested_transaction():

@@ -80,20 +80,26 @@ local function state(key, epoch)
 end
 """
 
-# `allow-oom` is only for the fence: a Redis whose memory is full must still forget an old value.
+# `allow-oom` is only for the fence: a Redis whose memory is full must still forget an old value. A fence that finds its
+# floor there already stands for its whole time anew: another write, which failed, may have left it a while ago.
 _FENCE = (
     "#!lua flags=allow-oom\n"
     + _STATE
     + """
 local kind, number = state(KEYS[1], ARGV[1])
-if kind ~= nil and number >= tonumber(ARGV[2]) then return 0 end
+if kind ~= nil and number >= tonumber(ARGV[2]) then
+  if kind == 'p' then redis.call('PEXPIRE', KEYS[1], ARGV[3]) end
+  return 0
+end
 redis.call('SET', KEYS[1], 'p|' .. ARGV[1] .. '|' .. ARGV[2] .. '|', 'PX', ARGV[3])
 if kind == 'p' then return 0 end
 return 1
 """
 )
 
-# A lease asked for twice with one token is granted twice: the client may repeat a command whose answer was lost.
+# A lease asked for twice with one token is granted twice: the client may repeat a command whose answer was lost. A
+# lease on a fenced key lasts as long as the fence: readers must not keep the fence of a write that failed standing for
+# ever.
 _LEASE = (
     "#!lua\n"
     + _STATE
@@ -101,7 +107,8 @@ _LEASE = (
 local kind, _, rest, number = state(KEYS[1], ARGV[1])
 if kind == 'v' then return 0 end
 if kind == 'p' and rest ~= '' and rest ~= ARGV[2] then return 0 end
-redis.call('SET', KEYS[1], 'p|' .. ARGV[1] .. '|' .. (number or '0') .. '|' .. ARGV[2], 'PX', ARGV[3])
+local held = 'p|' .. ARGV[1] .. '|' .. (number or '0') .. '|' .. ARGV[2]
+if kind == 'p' then redis.call('SET', KEYS[1], held, 'KEEPTTL') else redis.call('SET', KEYS[1], held, 'PX', ARGV[3]) end
 return 1
 """
 )

@@ -28,7 +28,9 @@ COMMAND_TIMEOUT_S = 0.1
 """How long one command or one connection attempt may take, in s."""
 
 POOL_TIMEOUT_S = 0.5
-"""How long a command waits for a free connection, in s. A busy pool says nothing about Redis, and must not be doubted."""
+"""How long a command waits for a free connection, in s. A busy pool says nothing about Redis, and must not be
+doubted.
+"""
 
 MIN_SHARED_CONNECTIONS = 2
 NO_TLS_VERIFICATION = {"ssl_cert_reqs": "none"}

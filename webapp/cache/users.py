@@ -80,8 +80,9 @@ def cache_user_session(user_id: str, user_data: Mapping[str, Any], ttl_minutes: 
     """Cache `user_data` (made by `user_data()`) under `user:{user_id}` for `ttl_minutes`, unless the user changed
     since.
 
-    The data was loaded before the lease was taken, and might be old by now; so its version is held against the row once
-    more, under the lease. Returns whether it was stored. Redis being away is no error.
+    The data was loaded before the lease was taken, and might be old by now; so its version is held against the row
+    once more, under the lease, and what is in the row by now is cached if it differs. Returns whether anything was
+    stored. Redis being away is no error.
     """
     cache, key, token = get_cache(), keys.user(user_id), new_lease_token()
     try:
@@ -89,9 +90,10 @@ def cache_user_session(user_id: str, user_data: Mapping[str, Any], ttl_minutes: 
             return False
         with read_connection() as connection:
             version = connection.scalar(select(User.version).where(User.id == user_id))
-        if version != user_data["version"]:
-            return False
-        entry = Entry(user_data["version"], orjson.dumps(dict(user_data)).decode())
+        if version == user_data["version"]:
+            entry = Entry(user_data["version"], orjson.dumps(dict(user_data)).decode())
+        else:
+            entry = fills.load(USERS, user_id)
         return cache.entries.put({key: entry}, ttl_minutes * 60, token)[0]
     except OutOfMemoryError:
         return False

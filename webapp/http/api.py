@@ -77,8 +77,9 @@ api = SpecTree(
 
 
 def responses(*problems: int, **models: Any) -> Responses:
-    """Declare what a route answers: a model (or None) per success, and the statuses of its problems."""
-    return Responses(**models, **{f"HTTP_{status}": ProblemDocument for status in (*problems, 422, 429, 503)})
+    """Declare what a route answers: a model (or None) per status, and the statuses of its problems."""
+    told: dict[str, Any] = {f"HTTP_{status}": ProblemDocument for status in (*problems, 422, 429, 503)}
+    return Responses(**told | models)
 
 
 def openapi_document(app: Flask) -> dict[str, Any]:
@@ -92,9 +93,10 @@ def openapi_document(app: Flask) -> dict[str, Any]:
 
 
 def _say_what_spectree_does_not(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
-    for status, response in operation["responses"].items():
-        if int(status) >= 400 and "content" in response:
-            response["content"] = {"application/problem+json": next(iter(response["content"].values()))}
+    for response in operation["responses"].values():
+        for content in list(response.get("content", {}).values()):
+            if content["schema"]["$ref"].endswith("/Problem"):
+                response["content"] = {"application/problem+json": content}
     body = operation.get("requestBody")
     if body:
         name = body["content"]["application/json"]["schema"]["$ref"].rsplit("/", 1)[-1]

@@ -1,6 +1,8 @@
 """Reading request bodies: strictly, from the bytes."""
 
 import json
+import math
+import re
 import zlib
 from typing import Any, NoReturn, TypeVar
 
@@ -11,6 +13,15 @@ from webapp.http.errors import BadRequest, Invalid, TooLarge, UnsupportedMediaTy
 
 MAX_BODY_BYTES = 1024 * 1024
 """The largest body that is read, after decompression (contract: 1 MiB)."""
+
+MAX_MEMBERS = 1000
+"""The most members that an object may have. To list 100,000 unknown ones as errors would take a second."""
+
+MAX_ERRORS = 100
+"""The most errors that one answer lists."""
+
+MAX_DIGITS = 20
+ESCAPED_NUL = re.compile(rb"(?<!\\)(\\\\)*\\u0000")
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -49,7 +60,7 @@ def invalid(error: ValidationError) -> Invalid:
             "code": ERROR_CODES.get(problem["type"], problem["type"]),
             "detail": problem["msg"],
         }
-        for problem in error.errors(include_input=False, include_url=False, include_context=False)
+        for problem in error.errors(include_input=False, include_url=False, include_context=False)[:MAX_ERRORS]
     ]
     return Invalid("The request has wrong values.", errors=errors)
 
@@ -75,15 +86,21 @@ def _decompressed(request: Request) -> bytes:
 
 
 def _refuse_what_json_leaves_open(raw: bytes) -> None:
-    """Refuse what parsers differ on: duplicate names, NaN, other encodings, endless nesting, NUL (which PostgreSQL
-    refuses).
+    """Refuse what parsers differ on: duplicate names, NaN, numbers beyond 64 bits, other encodings, endless nesting,
+    NUL (which PostgreSQL refuses).
     """
     try:
-        json.loads(raw.decode("utf-8"), object_pairs_hook=_unique_names, parse_constant=_refuse_constant)
+        json.loads(
+            raw.decode("utf-8"),
+            object_pairs_hook=_unique_names,
+            parse_constant=_refuse_constant,
+            parse_float=_finite,
+            parse_int=_of_64_bits,
+        )
     except (ValueError, RecursionError) as error:
         detail = str(error) if isinstance(error, _AmbiguousJsonError) else "The body is not valid JSON."
         raise BadRequest(detail, code="malformed_json") from None
-    if b"\\u0000" in raw:
+    if b"\\u0000" in raw and ESCAPED_NUL.search(raw):
         raise BadRequest("The body must not contain the character U+0000.", code="malformed_json")
 
 
@@ -92,10 +109,25 @@ class _AmbiguousJsonError(ValueError):
 
 
 def _unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(pairs) > MAX_MEMBERS:
+        raise _AmbiguousJsonError(f"An object has more than {MAX_MEMBERS} members.")
     names = dict(pairs)
     if len(names) != len(pairs):
         raise _AmbiguousJsonError("The body names a member of an object twice.")
     return names
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise _AmbiguousJsonError("A number is too large.")
+    return number
+
+
+def _of_64_bits(text: str) -> int:
+    if len(text) > MAX_DIGITS or not -(2**63) <= int(text) < 2**64:
+        raise _AmbiguousJsonError("A number is too large.")
+    return int(text)
 
 
 def _refuse_constant(_name: str) -> NoReturn:

@@ -19,6 +19,8 @@ def request_id_of(given: str | None) -> str:
 
 def register_request_hooks(app: Flask) -> None:
     """Give every request of `app` its id, its log line and its headers."""
+    # Of two slashes werkzeug would make one, by a redirect to whatever the Host header says.
+    app.url_map.merge_slashes = False
     app.before_request(_begin)
     app.after_request(_finish)
 

@@ -38,7 +38,7 @@ class LiveDocument(BaseModel):
 
 
 @blueprint.get("/health")
-@api.validate(resp=responses(HTTP_200=HealthDocument), security=PUBLIC, tags=TAGS)
+@api.validate(resp=responses(HTTP_200=HealthDocument, HTTP_503=HealthDocument), security=PUBLIC, tags=TAGS)
 def health() -> tuple[Response, int]:
     """Say what works: "ok", "degraded" (Redis or the worker is away: slower, still right) or "down" (no database)."""
     redis, database = redis_health_check(), database_health_check()
@@ -61,7 +61,7 @@ def live() -> Response:
 
 
 @blueprint.get("/health/ready")
-@api.validate(resp=responses(HTTP_200=LiveDocument), security=PUBLIC, tags=TAGS)
+@api.validate(resp=responses(HTTP_200=LiveDocument, HTTP_503=LiveDocument), security=PUBLIC, tags=TAGS)
 def ready() -> tuple[Response, int]:
     """Say whether to send traffic here. Redis being away is no reason not to: reads then come from the database."""
     is_ready = database_health_check()["status"] == "ok"

@@ -1,0 +1,40 @@
+"""What the database and Redis hold of a thing at the moment when a read of it was found wrong."""
+
+import psycopg
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from webapp.cache import keys
+
+TIMEOUT_S = 2
+HEADER_LENGTH = 63
+ROWS = {
+    "session": "SELECT version, name, deleted_at FROM driving_sessions WHERE id = %s",
+    "account": "SELECT version, full_name, sessions_version FROM users WHERE id = %s",
+}
+KEYS = {"session": keys.session, "account": keys.user}
+
+
+class Witness:
+    """A look at the row and at the cached entry, after the fact."""
+
+    def __init__(self, database_url: str, redis_url: str) -> None:
+        self._database_url = database_url.replace("postgresql+psycopg", "postgresql")
+        self._redis_url = redis_url
+
+    def look(self, kind: str, id: str) -> str:
+        """Return what is there now, for the evidence."""
+        return f"the row is now {self._row(kind, id)}, the entry {self._entry(kind, id)}"
+
+    def _row(self, kind: str, id: str) -> object:
+        with psycopg.connect(self._database_url, connect_timeout=TIMEOUT_S) as connection:
+            return connection.execute(ROWS[kind], (id,)).fetchone()
+
+    def _entry(self, kind: str, id: str) -> object:
+        options = {"socket_timeout": TIMEOUT_S, "socket_connect_timeout": TIMEOUT_S, "retry": Retry(NoBackoff(), 0)}
+        with redis.Redis.from_url(self._redis_url, decode_responses=True, **options) as client:  # type: ignore[arg-type]
+            try:
+                return client.getrange(KEYS[kind](id), 0, HEADER_LENGTH)
+            except redis.RedisError as error:
+                return repr(error)
