@@ -9,20 +9,22 @@ import time
 from functools import lru_cache
 from typing import Any
 
+import billiard.pool
 import structlog
 from celery import Celery, Task
 from celery.signals import heartbeat_sent, worker_init, worker_ready
 from flask import Flask, has_app_context
+from redis import RedisError
 
+from webapp import create_app
 from webapp.cache import keys
+from webapp.cache.redis import get_redis
 
 log = structlog.get_logger(__name__)
 
 
 @lru_cache(maxsize=1)
 def _app_of_process(_pid: int) -> Flask:
-    from webapp import create_app  # Here, not above: beat and `celery status` need no application.
-
     return create_app()
 
 
@@ -49,8 +51,6 @@ celery.config_from_object("celeryconfig")
 @worker_init.connect
 def _bound_the_shutdown(**_: Any) -> None:
     # billiard waits 30 s for the acknowledgement of a child that has gone; Heroku kills after 30 s.
-    import billiard.pool
-
     billiard.pool.GUARANTEE_MESSAGE_CONSUMPTION_RETRY_LIMIT = 20
 
 
@@ -58,11 +58,7 @@ def _bound_the_shutdown(**_: Any) -> None:
 @heartbeat_sent.connect
 def _say_that_the_worker_lives(**_: Any) -> None:
     """Write down when the worker was last seen, for /health."""
-    from redis import RedisError
-
     with flask_app().app_context():
-        from webapp.cache.redis import get_redis
-
         try:
             get_redis().set(keys.WORKER_HEARTBEAT, time.time(), ex=3600)
         except RedisError as error:
