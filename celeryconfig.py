@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 
 from celery.schedules import crontab
-from kombu import Queue
+from kombu import Exchange, Queue
 
 _redis_url = os.environ.get("CELERY_BROKER_URL") or os.environ.get("REDIS_URL") or "redis://127.0.0.1:6379/0"
 broker_url = "redis+socket://" + _redis_url.removeprefix("unix://") if _redis_url.startswith("unix://") else _redis_url
@@ -49,8 +49,9 @@ worker_send_task_events = False
 worker_hijack_root_logger = False
 worker_concurrency = int(os.environ.get("WORKER_CONCURRENCY") or 2)
 
-# Named queues, not priorities: a rush of warms must not keep the reconciler waiting.
-task_queues = (Queue("periodic"), Queue("warm"))
+# Named queues, not priorities: a rush of warms must not keep the reconciler waiting. Each has an exchange and a key of its
+# own: left out, they would be those of the default queue.
+task_queues = tuple(Queue(name, Exchange(name), routing_key=name) for name in ("periodic", "warm"))
 task_default_queue = "periodic"
 task_create_missing_queues = False
 
