@@ -4,6 +4,7 @@ A job is a hint, never a promise: the database holds all that is to be done, and
 a job that cannot be sent is logged, and the request that wanted it goes on.
 """
 
+from importlib import import_module
 from typing import Any
 
 import structlog
@@ -30,6 +31,7 @@ WARM_EXPIRES_S = 60
 """A warm that waited longer than this is not worth doing, in s."""
 
 
+TRANSPORT = "kombu.transport.redis"
 PUBLISH_TIMEOUT_S = 0.25
 """How long a request may wait for the broker, in s. Celery's own patience with a hung Redis is over a minute."""
 
@@ -50,6 +52,10 @@ def configure_producer(settings: Settings) -> None:
         task_serializer="json",
         accept_content=["json"],
     )
+    # Made ready here, without a connection: the first request that sends a job would otherwise wait 100 ms for it.
+    celery_producer.finalize()
+    celery_producer.amqp.router  # noqa: B018 - a property that is computed when it is first read
+    import_module(TRANSPORT)
 
 
 def warm_sessions(countdown_s: float) -> None:

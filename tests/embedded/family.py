@@ -19,12 +19,13 @@ class Run:
         )
         self.lines: list[str] = []
 
-    def read_until(self, text: str) -> str:
-        """Return the first further line that holds this text."""
+    def read_until(self, text: str, times: int = 1) -> str:
+        """Return the first further line that holds this text, or the last of so many."""
         assert self.process.stdout is not None
         for line in self.process.stdout:
             self.lines.append(line.rstrip("\n"))
-            if text in line:
+            times -= text in line
+            if times == 0:
                 return self.lines[-1]
         raise AssertionError(f"ended without a line with {text!r}:\n{self.output}")
 

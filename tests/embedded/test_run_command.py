@@ -147,7 +147,7 @@ def test_nothing_is_left_when_it_ends_however_it_ends(start: Start, signum: int)
     run = start()
     run.read_until("Ready at")
     family = run.family()
-    assert {process.name() for process in family} >= {"valkey-server", "sleep"}
+    assert "valkey-server" in {process.name() for process in family}
     run.send(signum)
     run.finish()
     assert survivors(family) == []

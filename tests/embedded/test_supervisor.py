@@ -40,7 +40,7 @@ def test_a_process_that_is_killed_gives_the_code_that_a_shell_would(supervise: S
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_stop_that_was_asked_for_ends_everything_with_code_0(supervise: Supervise, signum: int) -> None:
     run = supervise(web=WITH_CHILDREN, last=QUIET)
-    run.read_until("web")
+    run.read_until("ready", times=2)
     family = run.family()
     run.send(signum)
     assert run.finish() == 0
@@ -49,8 +49,7 @@ def test_a_stop_that_was_asked_for_ends_everything_with_code_0(supervise: Superv
 
 def test_stubborn_processes_are_gone_ten_seconds_after_a_term(supervise: Supervise) -> None:
     run = supervise(web=STUBBORN, worker=STUBBORN, last=STUBBORN)
-    run.read_until("web")
-    run.read_until("worker")
+    run.read_until("ready", times=3)
     family = run.family()
     asked_at = time.monotonic()
     run.send(signal.SIGTERM)
@@ -61,7 +60,7 @@ def test_stubborn_processes_are_gone_ten_seconds_after_a_term(supervise: Supervi
 
 def test_a_second_interrupt_kills_at_once(supervise: Supervise) -> None:
     run = supervise(web=STUBBORN, last=STUBBORN)
-    run.read_until("web")
+    run.read_until("ready", times=2)
     family = run.family()
     run.send(signal.SIGINT)
     run.read_until("SIGINT received, stopping")
@@ -75,8 +74,7 @@ def test_a_second_interrupt_kills_at_once(supervise: Supervise) -> None:
 def test_processes_that_others_need_are_stopped_after_them(supervise: Supervise) -> None:
     told = "trap 'echo {0} stops; exit 0' TERM; echo {0} ready; for i in $(seq 600); do sleep 0.1; done"
     run = supervise(last=told.format("valkey"), web=told.format("web"), worker=told.format("worker"))
-    for _ in range(3):
-        run.read_until("ready")
+    run.read_until("ready", times=3)
     run.send(signal.SIGTERM)
     assert run.finish() == 0
     stops = [line.rpartition("| ")[2] for line in run.lines if line.endswith("stops")]
@@ -86,8 +84,7 @@ def test_processes_that_others_need_are_stopped_after_them(supervise: Supervise)
 
 def test_kill_9_of_the_supervisor_leaves_neither_children_nor_grandchildren(supervise: Supervise) -> None:
     run = supervise(web=WITH_CHILDREN, worker=STUBBORN, last=STUBBORN)
-    run.read_until("web")
-    run.read_until("worker")
+    run.read_until("ready", times=3)
     family = run.family()
     assert len(family) >= 6
     run.send(signal.SIGKILL)
