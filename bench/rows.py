@@ -37,6 +37,11 @@ def user_id(number: int) -> str:
     return f"00000001-0000-7000-8000-{number:012x}"
 
 
+def email(number: int) -> str:
+    """Return the e-mail address of a driver."""
+    return f"driver{number}@example.com"
+
+
 def login_id(number: int) -> str:
     """Return the id of a driver's one login."""
     return f"00000002-0000-7000-8000-{number:012x}"
@@ -52,25 +57,25 @@ def driver_of(number: int) -> int:
     return number // SESSIONS_PER_USER
 
 
-def insert_sessions(engine: Engine, count: int, *, start: int = 0, changed_at: datetime | None = None) -> None:
+def insert_sessions(engine: Engine, count: int, *, start: int = 0, password_hash: str = "-") -> None:
     """Insert the drives `start` to `start + count`, with those of their drivers and logins that are not there yet."""
-    changed_at = changed_at or utcnow() - LONG_AGO
+    changed_at = utcnow() - LONG_AGO
     known, needed = driver_of(start - 1) + 1, driver_of(start + count - 1) + 1
     with engine.begin() as connection:
         for first in range(known, needed, BATCH):
             numbers = range(first, min(first + BATCH, needed))
-            connection.execute(insert(User), [_user(n, changed_at) for n in numbers])
+            connection.execute(insert(User), [_user(n, changed_at, password_hash) for n in numbers])
             connection.execute(insert(Login), [_login(n, changed_at) for n in numbers])
         for first in range(start, start + count, BATCH):
             numbers = range(first, min(first + BATCH, start + count))
             connection.execute(insert(DrivingSession), [_session(n, changed_at) for n in numbers])
 
 
-def _user(number: int, at: datetime) -> dict[str, Any]:
+def _user(number: int, at: datetime, password_hash: str) -> dict[str, Any]:
     return {
         "id": user_id(number),
-        "email": f"driver{number}@example.com",
-        "password_hash": "-",
+        "email": email(number),
+        "password_hash": password_hash,
         "full_name": f"Driver {number}",
         "role": "driver",
         "is_active": True,

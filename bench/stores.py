@@ -11,6 +11,7 @@ from typing import Any
 import flask_migrate
 import psutil  # type: ignore[import-untyped]
 from flask import Flask
+from sqlalchemy import text
 
 from bench import rows
 from bench.servers import CHECKOUT
@@ -60,11 +61,19 @@ class Stores:
                 filled += fills.warm(SESSIONS, [rows.session_id(n) for n in numbers[first : first + BATCH]])
         return filled
 
-    def token_of(self, driver: int) -> str:
-        """Return an access token of a driver's login."""
+    def vacuum(self) -> None:
+        """Have PostgreSQL look at what was inserted, as it would have by itself in time."""
+        with self.app.app_context(), db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(text("VACUUM ANALYZE"))
+
+    def tokens_of(self, driver: int) -> dict[str, Any]:
+        """Return the tokens of a driver's login."""
         with self.app.test_request_context():
-            login = Login(id=rows.login_id(driver), user_id=rows.user_id(driver), generation=1)
-            return str(tokens.issue(login)["access_token"])
+            return tokens.issue(Login(id=rows.login_id(driver), user_id=rows.user_id(driver), generation=1))
+
+    def token_of(self, driver: int) -> str:
+        """Return the access token of a driver's login."""
+        return str(self.tokens_of(driver)["access_token"])
 
 
 @contextmanager

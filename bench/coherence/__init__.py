@@ -2,6 +2,6 @@
 
     python -m bench.coherence --seconds 600 --faults all
 
-See bench/README.md for what is counted. `registers` is the oracle, `load` calls the API, `faults` breaks things, `stage`
-has the processes, `findings` counts and `__main__` prints.
+See bench/README.md for what is counted. `registers` is the oracle, `load` calls the API, `faults` breaks things,
+`stage` has the processes, `findings` counts, and `__main__` prints.
 """

@@ -24,6 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
         drivers=given.drivers,
         sessions=given.sessions,
         weakened=given.weaken,
+        ends_at_a_violation=given.until_a_violation,
     )
     load_before = os.getloadavg()
     findings = run(options)
@@ -54,6 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--sessions", type=int, default=3, help="sessions of each driver (3)")
     parser.add_argument("--report", type=Path, help="a file for everything as JSON, evidence included")
     parser.add_argument("--weaken", choices=sorted(WEAKENED), help="take a part of the protocol away")
+    parser.add_argument("--until-a-violation", action="store_true", help="end soon after the first violation")
     return parser
 
 
@@ -69,8 +71,8 @@ def _faults(text: str) -> frozenset[str]:
 def _print(report: dict[str, Any], findings: Findings) -> None:
     for item in report["evidence"]:
         print(f"\n{item['violation'].upper()}: {item['what']}")
-        for line in sorted([*item["timeline"], *(f"{fault} <== fault" for fault in item["faults"])]):
-            print(f"    {line}")
+        for event in item["events"]:
+            print(f"    {event}")
     print()
     for name in ("reads", "hits", "writes", "logouts", "replays", "read_p50_ms", "read_p99_ms"):
         print(f"{name:22} {report[name]:>10}")

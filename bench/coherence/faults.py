@@ -1,4 +1,4 @@
-"""The faults: what breaks while the load goes on. Two threads break things, one in Redis and one among the processes."""
+"""The faults: what breaks while the load goes on. One thread breaks things in Redis, one among the processes."""
 
 import random
 import threading

@@ -3,11 +3,15 @@
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bench.coherence.registers import Floors, Judgement, View
+from bench.coherence.witness import Witness
+
+Events = Sequence[tuple[float, str]]
 
 EVIDENCE_KEPT = 5
 """How many violations of each kind are told with what led to them."""
@@ -28,19 +32,18 @@ VIOLATIONS = {
 
 @dataclass(frozen=True)
 class Evidence:
-    """One violation: what happened to that thing, and which faults, shortly before."""
+    """One violation, and what happened shortly before: to that thing, which faults, and what was logged."""
 
     violation: str
     what: str
-    timeline: list[str]
-    faults: list[str]
+    events: list[str]
 
 
 @dataclass
 class Findings:
-    """The counts of a run; many threads write here. `look` tells what is there now of a thing that was read wrongly."""
+    """The counts of a run; many threads write here."""
 
-    look: Callable[[str, str], str]
+    witness: Witness
     counts: Counter[str] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
     errors: Counter[str] = field(default_factory=Counter)
@@ -94,17 +97,28 @@ class Findings:
 
     def _looked_at(self, view: View) -> str:
         """Look at the thing, unless there is evidence enough."""
-        return self.look(view.truth.kind, view.truth.id) if sum(self.violations.values()) < EVIDENCE_KEPT else ""
+        return (
+            self.witness.look(view.truth.kind, view.truth.id) if sum(self.violations.values()) < EVIDENCE_KEPT else ""
+        )
 
-    def violation(self, kind: str, what: str, timeline: list[str]) -> None:
+    def violation(self, kind: str, what: str, timeline: Events) -> None:
         """Count a violation, and keep the evidence of the first ones."""
-        since = time.monotonic() - EVIDENCE_WINDOW_S
         with self._lock:
             self.counts[kind] += 1
             if self.counts[kind] <= EVIDENCE_KEPT:
-                recent = [event for event in timeline if float(event.split(" ", 1)[0]) > since]
-                faults = [f"{at:.4f} {event}" for at, event in self._fault_log if at > since]
-                self.evidence.append(Evidence(kind, f"{time.monotonic():.4f} {what}", recent, faults))
+                self.evidence.append(Evidence(kind, what, self._events(timeline)))
+
+    def _events(self, timeline: Events) -> list[str]:
+        """Return what happened in the last seconds, in order, each with its time of day."""
+        now, time_of_day = time.monotonic(), datetime.now(UTC)
+        since = time_of_day - timedelta(seconds=EVIDENCE_WINDOW_S)
+        events = [*timeline, *((at, f"fault: {event}") for at, event in self._fault_log)]
+        told = [
+            f"{time_of_day - timedelta(seconds=now - at):%H:%M:%S.%f}"[:12] + f" {event}"
+            for at, event in events
+            if now - at < EVIDENCE_WINDOW_S
+        ]
+        return sorted([*told, *(f"{when} {text}" for when, text in self.witness.logged(since))])
 
     @property
     def violations(self) -> dict[str, int]:

@@ -54,7 +54,7 @@ class Truth:
         self.kind = kind
         self.id = id
         self.lock = threading.Lock()
-        self.timeline: deque[str] = deque(maxlen=TIMELINE_LENGTH)
+        self.timeline: deque[tuple[float, str]] = deque(maxlen=TIMELINE_LENGTH)
         self._acknowledged: list[tuple[int, float]] = []
         self._contents: dict[int, str] = {}
 
@@ -81,7 +81,7 @@ class Truth:
 
     def note(self, event: str) -> None:
         """Keep an event for the evidence."""
-        self.timeline.append(f"{time.monotonic():.4f} {threading.current_thread().name}: {event}")
+        self.timeline.append((time.monotonic(), f"{threading.current_thread().name}: {event}"))
 
 
 class View:

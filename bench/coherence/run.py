@@ -29,7 +29,7 @@ class Options:
     drivers: int = 4
     sessions: int = 3
     weakened: str | None = None
-    stops_at_a_violation: bool = False
+    ends_at_a_violation: bool = False
 
 
 def run(options: Options) -> Findings:
@@ -39,7 +39,7 @@ def run(options: Options) -> Findings:
 
 
 def _play(options: Options, standing: Stage) -> Findings:
-    findings = Findings(standing.witness.look)
+    findings = Findings(standing.witness)
     with Api(standing.fleet.port) as api:
         subjects = [Subject.registered(api, options.sessions) for _ in range(options.drivers)]
     calm, over = threading.Event(), threading.Event()
@@ -91,6 +91,6 @@ def _wait(options: Options, futures: list[Future[None]], findings: Findings, sec
     while (left := deadline - time.monotonic()) > 0:
         if any(future.done() and future.exception() for future in futures):
             return
-        if options.stops_at_a_violation and any(findings.violations.values()):
+        if options.ends_at_a_violation and any(findings.violations.values()):
             return
         wait([*futures], timeout=min(left, FAILURE_POLL_S), return_when=FIRST_EXCEPTION)

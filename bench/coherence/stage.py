@@ -44,4 +44,4 @@ def stage(seconds: float, weakened: str | None) -> Iterator[Stage]:
         with Fleet(Path(folder), environment, commands) as fleet:
             fleet.run("release")
             fleet.ensure("web", "worker", "beat")
-            yield Stage(fleet, valkey, Witness(database_url, valkey.url))
+            yield Stage(fleet, valkey, Witness(fleet, database_url, valkey.url))

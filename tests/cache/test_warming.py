@@ -70,9 +70,7 @@ def test_a_change_during_the_load_is_warmed_in_the_next_round(
     assert held(cache, session_id) == ("value", 2)
 
 
-def test_a_login_warms_the_user_the_active_session_and_the_newest_ones(
-    app: Flask, alice: Person, cache: Cache
-) -> None:
+def test_a_login_warms_the_user_the_active_session_and_the_newest_ones(app: Flask, alice: Person, cache: Cache) -> None:
     ids = []
     for hour in range(3):
         ids.append(alice.starts_a_drive(started_at=f"2026-01-05T0{hour}:00:00Z")["id"])

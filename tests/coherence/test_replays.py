@@ -79,7 +79,24 @@ def test_4_a_fill_between_the_first_fence_and_the_commit_is_not_kept(cached: Cac
     assert_fresh(cached)
 
 
-def test_4_a_reader_that_leases_before_the_commit_and_puts_after_it_is_refused(app: Flask, cached: Cached) -> None:
+def test_4_what_is_filled_after_the_first_fence_was_evicted_is_fenced_again(cached: Cached) -> None:
+    before, _ = cached.read()
+
+    def evict_the_fence_and_fill() -> None:
+        cached.lose()
+        assert cached.read() == (before, Source.MISS)
+        assert cached.held() == Held("value", before.version)
+
+    with at_commit(evict_the_fence_and_fill):
+        cached.change()
+    assert cached.held() == Held("pending", before.version + 1)
+    assert_fresh(cached)
+
+
+@pytest.mark.parametrize("fence_is_evicted", [False, True], ids=["", "the first fence is evicted"])
+def test_4_a_reader_that_leases_before_the_commit_and_puts_after_it_is_refused(
+    app: Flask, cached: Cached, fence_is_evicted: bool
+) -> None:
     before = cached.row()
     has_loaded, is_acknowledged = Event(), Event()
 
@@ -94,6 +111,8 @@ def test_4_a_reader_that_leases_before_the_commit_and_puts_after_it_is_refused(a
     reader = Thread(target=read)
 
     def let_the_reader_lease() -> None:
+        if fence_is_evicted:
+            cached.lose()
         reader.start()
         assert has_loaded.wait(10)
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
 
-from webapp.auth import audit, logins, passwords
+from webapp.auth import audit, limits, logins, passwords
 from webapp.auth.guard import Caller
 from webapp.clock import utcnow
 from webapp.database import read_connection
@@ -35,11 +35,18 @@ def require_uncommon(password: str, email: str | None, pointer: str) -> None:
         raise field_error(pointer, "common_password", "is too easy to guess")
 
 
-def require_password(user_id: str, password: str) -> str:
-    """Hold a password against the account's, and return the hash that it matches. Raises 403."""
+def require_password(caller: Caller, password: str) -> str:
+    """Hold a password against the account's, and return the hash that it matches. Raises 403, or 429: whoever holds a
+    stolen token must not find the password by trying.
+    """
+    email = caller.user.document["email"]
+    limits.limit_guesses(email)
     with read_connection() as connection:
-        password_hash = connection.scalar(select(User.password_hash).where(User.id == user_id))
+        password_hash = connection.scalar(select(User.password_hash).where(User.id == caller.user.id))
     if not passwords.is_password(password, password_hash):
+        limits.count_failed_login(email)
+        audit.record(audit.LOGIN_FAILED, caller.user.id, login_id=caller.claims.login_id)
+        db.session.commit()
         raise wrong_password()
     return str(password_hash)
 
@@ -52,7 +59,7 @@ def wrong_password() -> Forbidden:
 def change_password(caller: Caller, current: str, new: str) -> Login:
     """Set a new password; every other login dies, and this one gets a new generation. Raises 403 or 422."""
     require_uncommon(new, caller.user.document["email"], "/new_password")
-    checked = require_password(caller.user.id, current)
+    checked = require_password(caller, current)
     new_hash = passwords.hash_password(new)
     with logins.account_change(caller.user.id) as user:
         if user.password_hash != checked:
@@ -85,7 +92,7 @@ def delete_account(caller: Caller, password: str) -> None:
 
     An empty row stays for a while, so that the reconciler can still tell that cached entries are behind it.
     """
-    checked = require_password(caller.user.id, password)
+    checked = require_password(caller, password)
     # The drives are locked before the user, as by an upload; the other way round the two could wait for each other.
     drives = db.session.scalars(
         select(DrivingSession)

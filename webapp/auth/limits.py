@@ -7,6 +7,7 @@ an address that did not fail is let in as before.
 """
 
 import hashlib
+from ipaddress import IPv4Address, IPv6Network, ip_address
 
 from flask import current_app, request
 
@@ -23,8 +24,13 @@ def limit_registration() -> None:
 
 def limit_login(email: str) -> None:
     """Count an attempt from this address, and look at the failures of this account. Raises 429."""
-    settings, counters, account = _settings(), rate_limits(), _account(email)
-    counters.count(Limit("login", settings.ratelimit_login_per_address), _address())
+    rate_limits().count(Limit("login", _settings().ratelimit_login_per_address), _address())
+    limit_guesses(email)
+
+
+def limit_guesses(email: str) -> None:
+    """Look at the failures of this account: may this address try a password? Raises 429."""
+    counters, account = rate_limits(), _account(email)
     counters.require(_failures_here(), account, _address())
     if counters.is_used_up(_failures_everywhere(), account):
         counters.require(Limit("login-slow", SLOWED_DOWN), account, _address())
@@ -52,7 +58,15 @@ def _account(email: str) -> str:
 
 
 def _address() -> str:
-    return request.remote_addr or "unknown"
+    """Return what is counted as one address. Of IPv6 that is a network: one machine has all the addresses of a /64."""
+    given = request.remote_addr or "unknown"
+    try:
+        address = ip_address(given)
+    except ValueError:
+        return given  # A unix socket, or a proxy's own idea.
+    if isinstance(address, IPv4Address):
+        return given
+    return str(address.ipv4_mapped or IPv6Network((int(address), 64), strict=False))
 
 
 def _settings() -> Settings:

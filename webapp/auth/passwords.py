@@ -1,5 +1,7 @@
 """Passwords: argon2id, as OWASP's Password Storage Cheat Sheet asks for at least (m = 19 MiB, t = 2, p = 1)."""
 
+import base64
+import secrets
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,6 +9,7 @@ from functools import lru_cache
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
+from argon2.low_level import ARGON2_VERSION
 from flask import Flask, current_app
 
 from webapp.config import Settings
@@ -80,9 +83,13 @@ def _common_passwords() -> frozenset[str]:
     return frozenset(FREQUENCY_LISTS["passwords"])
 
 
-@lru_cache(maxsize=4)
 def _dummy_hash(hasher: PasswordHasher) -> str:
-    return hasher.hash("nobody has this password")
+    """Write a hash that no password has, without computing one: that would take the first unknown address longer."""
+    salt, digest = (
+        base64.b64encode(secrets.token_bytes(size)).decode().rstrip("=") for size in (hasher.salt_len, hasher.hash_len)
+    )
+    parameters = f"m={hasher.memory_cost},t={hasher.time_cost},p={hasher.parallelism}"
+    return f"$argon2id$v={ARGON2_VERSION}${parameters}${salt}${digest}"
 
 
 def _hashing() -> Hashing:

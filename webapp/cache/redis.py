@@ -5,6 +5,8 @@ command. Here the database always has the answer, so a command waits 100 ms and 
 when the connection turned out to be broken.
 """
 
+import itertools
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -42,7 +44,9 @@ class Cache:
     """What one application holds of Redis: the client, the protocol over it, and whether it may be believed."""
 
     def __init__(self, settings: "Settings") -> None:
-        self._epoch = ""
+        self._epoch, self._epoch_asked = "", -1
+        self._epoch_lock = threading.Lock()
+        self._greetings = itertools.count()
         # The threads that answer hot reads keep a connection each (see `webapp.edge`); the rest share what is left.
         shared = max(MIN_SHARED_CONNECTIONS, settings.redis_max_connections - settings.web_threads)
         options = self._connection_options(settings)
@@ -72,10 +76,11 @@ class Cache:
     def _greet(self, connection: Any) -> None:
         """Set up a new connection, and learn which run of the server it leads to.
 
-        A server that was restarted, or a replica that was promoted, has another run id, and always new connections: so
-        the epoch changes before the first answer of the new server is looked at.
+        A server that was restarted, or a replica that was promoted, has another run id, and always new connections:
+        so the epoch changes before the first answer of the new server is looked at.
         """
         connection.on_connect()
+        asked = next(self._greetings)
         connection.send_command("INFO", "server")
         try:
             info = connection.read_response()
@@ -85,7 +90,17 @@ class Cache:
             info = ""
         text = info.decode() if isinstance(info, bytes) else str(info)
         run_ids = [line[7:23] for line in text.splitlines() if line.startswith("run_id:")]
-        self._epoch = run_ids[0] if run_ids else ""
+        self._enter_epoch(run_ids[0] if run_ids else "", asked)
+
+    def _enter_epoch(self, epoch: str, asked: int) -> None:
+        """Take over an epoch, unless it was asked for before the present one was.
+
+        A thread that has the old server's answer in hand may sleep while the server is restarted and another thread
+        greets the new one. Taken over last, the old epoch would make the entries of an old snapshot look good.
+        """
+        with self._epoch_lock:
+            if asked > self._epoch_asked:
+                self._epoch, self._epoch_asked = epoch, asked
 
 
 def init_redis(app: Flask) -> Cache:
