@@ -6,12 +6,10 @@ from uuid import uuid4
 
 import pytest
 from flask import Flask
-from sqlalchemy import update
 
+from tests.driving.rows import set_row
 from tests.people import Person
 from webapp.clock import rfc3339, utcnow
-from webapp.extensions import db
-from webapp.models import DrivingSession
 from worker.upkeep import close_abandoned_sessions
 
 START = "2026-01-05T08:00:00.000Z"
@@ -19,14 +17,6 @@ START = "2026-01-05T08:00:00.000Z"
 
 def ahead(**delta: float) -> str:
     return str(rfc3339(datetime.now(UTC) + timedelta(**delta)))
-
-
-def set_row(app: Flask, session_id: str, **values: Any) -> None:
-    """Move a drive in the server's time."""
-    with app.app_context():
-        statement = update(DrivingSession).where(DrivingSession.id == session_id).values(**values)
-        db.session.execute(statement, execution_options={"changes_nothing_cached": True})
-        db.session.commit()
 
 
 def error_of(answer: Any) -> str:
@@ -167,108 +157,3 @@ def test_a_contact_that_changes_nothing_keeps_a_drive_alive(app: Flask, alice: P
     with app.app_context():
         close_abandoned_sessions()
     assert alice.get(f"/sessions/{session['id']}").json["status"] == "active"
-
-
-def test_readings_are_accepted_for_a_day_after_the_end_and_then_refused(app: Flask, alice: Person) -> None:
-    session = alice.starts_a_drive(started_at=START)
-    path = f"/sessions/{session['id']}"
-    alice.post(f"{path}/end", json={"ended_at": "2026-01-05T08:10:00Z"})
-    late = [{"seq": n, "t": f"2026-01-05T08:00:0{n}Z", "speed_mps": 20} for n in range(2)]
-    receipt = alice.post(f"{path}/readings", json={"readings": late})
-    assert (receipt.json["accepted"], receipt.json["session_version"]) == (2, 3)
-    assert alice.get(path).json["summary"]["distance_m"] == 20.0
-    assert alice.get(path).json["summary"]["status"] == "final"
-
-    set_row(app, session["id"], closed_at=utcnow() - timedelta(hours=24, seconds=1))
-    refused = alice.post(f"{path}/readings", json={"readings": late})
-    assert (refused.status_code, refused.json["code"]) == (409, "session_closed")
-
-
-def test_a_receipt_tells_of_each_reading(alice: Person) -> None:
-    session = alice.starts_a_drive(started_at=START)
-    readings = [
-        {"seq": 5, "t": "2026-01-05T08:00:05Z"},
-        {"seq": 6, "t": "2026-01-05T07:54:59Z"},
-        {"seq": 7, "t": ahead(minutes=6)},
-        {"seq": 5, "t": "2026-01-05T08:00:05Z"},
-        {"seq": 2, "t": "2026-01-05T08:00:02Z"},
-    ]
-    receipt = alice.post(f"/sessions/{session['id']}/readings", json={"readings": readings}).json
-    assert (receipt["accepted"], receipt["duplicates"], receipt["last_seq"]) == (2, 1, 5)
-    assert receipt["rejected"] == [
-        {"index": 1, "seq": 6, "code": "before_the_start"},
-        {"index": 2, "seq": 7, "code": "too_far_in_the_future"},
-    ]
-    shown = alice.get(f"/sessions/{session['id']}").json
-    assert (shown["readings_count"], shown["last_seq"]) == (2, 5)
-    assert (shown["version"], shown["last_reading_at"]) == (receipt["session_version"], "2026-01-05T08:00:05.000Z")
-
-
-def test_a_batch_of_repeats_changes_nothing(alice: Person) -> None:
-    session = alice.starts_a_drive(started_at=START)
-    body = {"readings": [{"seq": 0, "t": "2026-01-05T08:00:00Z", "speed_mps": 3}]}
-    path = f"/sessions/{session['id']}"
-    alice.post(f"{path}/readings", json=body)
-    before = alice.get(path).json
-    again = alice.post(f"{path}/readings", json=body)
-    assert (again.json["accepted"], again.json["duplicates"]) == (0, 1)
-    assert alice.get(path).json == before
-
-
-def test_a_clock_that_jumped_gives_the_same_summary_as_the_readings_in_order(alice: Person) -> None:
-    def drive(order: list[int], client: Person) -> Any:
-        session = client.starts_a_drive(started_at=START)
-        # Sequence numbers of two blocks whose times interleave: the second block's clock was set back.
-        readings = [
-            {
-                "seq": n,
-                "t": f"2026-01-05T08:{(n % 300) // 60:02d}:{n % 60:02d}.{n // 300}00Z",
-                "speed_mps": (n * 7) % 30,
-            }
-            for n in range(600)
-        ]
-        shuffled = [readings[n] for n in order]
-        for start in range(0, len(shuffled), 97):
-            client.post(f"/sessions/{session['id']}/readings", json={"readings": shuffled[start : start + 97]})
-        client.post(f"/sessions/{session['id']}/end")
-        return client.get(f"/sessions/{session['id']}").json["summary"]
-
-    in_order = drive(list(range(600)), alice)
-    assert in_order == drive(list(range(599, -1, -1)), alice)
-    assert in_order["distance_m"] > 0
-
-
-def test_a_list_is_newest_first_filtered_and_paged(alice: Person) -> None:
-    ids = []
-    for day in range(1, 6):
-        session = alice.starts_a_drive(started_at=f"2026-01-0{day}T08:00:00Z", notes="long", device={"os": "x"})
-        alice.post(f"/sessions/{session['id']}/end", json={"ended_at": f"2026-01-0{day}T09:00:00Z"})
-        ids.insert(0, session["id"])
-    first = alice.get("/sessions?limit=2").json
-    assert [row["id"] for row in first["data"]] == ids[:2]
-    assert first["has_more"] is True
-    second = alice.get(f"/sessions?limit=2&cursor={first['next_cursor']}").json
-    third = alice.get(f"/sessions?limit=2&cursor={second['next_cursor']}").json
-    assert [row["id"] for row in second["data"] + third["data"]] == ids[2:]
-    assert (third["next_cursor"], third["has_more"]) == (None, False)
-    assert not {"notes", "device"} & first["data"][0].keys()
-    within = alice.get("/sessions?from=2026-01-02T00:00:00Z&to=2026-01-04T00:00:00%2B00:00").json["data"]
-    assert [row["id"] for row in within] == ids[2:4]
-    assert alice.get("/sessions?status=active").json["data"] == []
-    assert alice.get(f"/sessions?updated_since={ahead(hours=1)}").json["data"] == []
-
-
-@pytest.mark.parametrize(
-    "query", ["limit=0", "limit=101", "limit=x", "status=parked", "from=today", "cursor=x", "page=2"]
-)
-def test_a_wrong_filter_is_told(alice: Person, query: str) -> None:
-    answer = alice.get(f"/sessions?{query}")
-    assert (answer.status_code, error_of(answer)) == (422, f"/{query.partition('=')[0]}")
-
-
-def test_the_first_page_is_cached_and_never_behind(alice: Person) -> None:
-    session = alice.starts_a_drive(name="one")
-    assert alice.get("/sessions").headers["Cache-Status"] == "session-cache; fwd=miss"
-    assert alice.get("/sessions").headers["Cache-Status"] == "session-cache; hit"
-    alice.patch(f"/sessions/{session['id']}", json={"name": "two"})
-    assert alice.get("/sessions").json["data"][0]["name"] == "two"

@@ -1,11 +1,13 @@
 """What lasts beyond an outage, and outages that do not show themselves."""
 
 import time
-from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 
+import psycopg
 import pytest
 import redis
+from flask import Flask
 
 from tests.hostile.answers import assert_problem, assert_refused
 from tests.hostile.conftest import believing
@@ -110,22 +112,29 @@ def test_a_database_that_hangs_is_an_outage_within_seconds(machines: Machines, t
     assert took_s < 12
 
 
+@contextmanager
+def read_only(machines: Machines, app: Flask) -> Iterator[None]:
+    """Have the database refuse writes, as a standby does, to all new connections."""
+
+    def alter(change: str, to: str) -> None:
+        with psycopg.connect(machines.database_url.replace("+psycopg", ""), autocommit=True) as connection:
+            connection.execute("SET default_transaction_read_only = off")
+            connection.execute(f"ALTER DATABASE broken {change} default_transaction_read_only{to}")
+        with app.app_context():
+            db.engine.dispose()
+
+    alter("SET", " = on")
+    try:
+        yield
+    finally:
+        alter("RESET", "")
+
+
 def test_a_database_that_takes_no_writes_is_an_outage_for_writes_only(machines: Machines) -> None:
     with ExitStack() as stack:
         alice = Driver.prepared(machines, stack, "alice")
-        app = alice.person.client.application
-        with app.app_context(), db.engine.connect() as connection:
-            connection.exec_driver_sql("ALTER DATABASE broken SET default_transaction_read_only = on")
-            connection.commit()
-            db.engine.dispose()
-        try:
+        with read_only(machines, alice.person.client.application):
             assert alice.person.get("/sessions?status=active").status_code == 200
             for ask in (change, refresh, log_in, log_out):
                 assert_problem(ask(alice), 503)
-        finally:
-            with app.app_context(), db.engine.connect() as connection:
-                connection.exec_driver_sql("SET default_transaction_read_only = off")
-                connection.exec_driver_sql("ALTER DATABASE broken RESET default_transaction_read_only")
-                connection.commit()
-                db.engine.dispose()
         assert change(alice).status_code == 200
