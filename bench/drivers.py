@@ -4,15 +4,18 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 
 from bench import rows
 from bench.servers import bearer, request
+from webapp.clock import rfc3339
 
 PASSWORD = "correct horse battery"
 READINGS_PER_BATCH = 10
+BEGUN_BEFORE_S = 7200.0
 CONDITIONAL = 0.7
 """The share of session reads that carry If-None-Match."""
 
@@ -56,6 +59,7 @@ class Driver:
     tokens: dict[str, Any]
     active: str | None = None
     seq: int = 0
+    started_s: float = 0.0
     etags: dict[str, str] = field(default_factory=dict)
 
     def next_call(self, chance: random.Random) -> Call:
@@ -92,25 +96,26 @@ class Driver:
         """Start a drive."""
 
         def started(_head: bytes, body: bytes) -> None:
-            self.active, self.seq = orjson.loads(body)["id"], 0
+            self.active, self.seq, self.started_s = orjson.loads(body)["id"], 0, started_s
 
-        body = {"name": "Morning commute", "device": {"model": "Pixel 8", "app": "2.4.1"}}
+        # Drives are played faster than they were driven, so they begin in the past; no two readings share a time.
+        started_s = time.time() - BEGUN_BEFORE_S
+        body = {"name": "Morning commute", "device": {"model": "Pixel 8"}, "started_at": _time(started_s)}
         return self._call("POST start", "POST", "/sessions", body, statuses=(201,), learn=started)
 
     def upload(self, chance: random.Random) -> Call:
-        """Upload the next readings, of the last few seconds."""
-        now_ms = time.time_ns() // 1_000_000
+        """Upload the readings of the next few seconds."""
         batch = [
             {
-                "seq": self.seq + i,
-                "t": _time(now_ms - (READINGS_PER_BATCH - i) * 1000),
+                "seq": seq,
+                "t": _time(self.started_s + seq),
                 "lat": round(41.88 + chance.gauss(0, 0.01), 6),
                 "lon": round(-87.63 + chance.gauss(0, 0.01), 6),
                 "speed_mps": round(abs(chance.gauss(13, 5)), 2),
                 "accel_long_mps2": round(chance.gauss(0, 1), 2),
                 "fatigue_score": round(chance.uniform(0, 60), 1),
             }
-            for i in range(READINGS_PER_BATCH)
+            for seq in range(self.seq, self.seq + READINGS_PER_BATCH)
         ]
 
         def received(_head: bytes, _body: bytes) -> None:
@@ -155,5 +160,5 @@ class Driver:
         self.tokens = orjson.loads(body)
 
 
-def _time(ms: int) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(ms // 1000)) + f".{ms % 1000:03d}Z"
+def _time(at_s: float) -> str:
+    return rfc3339(datetime.fromtimestamp(at_s, UTC)) or ""

@@ -79,5 +79,6 @@ class Watch(threading.Thread):
 
     def _is_cached(self, version: int) -> bool:
         # What an entry looks like is told by webapp.cache.entries.
-        state, _, at, _ = (self._redis.get(keys.session(self._unread)) or "|||").split("|", 3)
+        entry = str(self._redis.get(keys.session(self._unread)) or "|||")
+        state, _, at, _ = entry.split("|", 3)
         return state == "v" and int(at) >= version

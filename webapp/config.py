@@ -25,6 +25,7 @@ KNOWN_SECRETS = (
     "please-change",
     "0" * 16,
 )
+MIN_DIFFERENT_CHARACTERS = 8
 DEVELOPMENT_SECRET = "development-only-secret-that-production-refuses"  # noqa: S105 - production refuses it
 
 
@@ -100,8 +101,7 @@ class Settings(BaseSettings):
         if self.app_env == "production":
             if "jwt_secret_key" not in self.model_fields_set or self.jwt_secret_key == DEVELOPMENT_SECRET:
                 raise ValueError("JWT_SECRET_KEY is required when APP_ENV=production")
-            lowered = self.jwt_secret_key.lower()
-            if len(set(lowered)) < 8 or any(lowered.startswith(known) for known in KNOWN_SECRETS):
+            if any(_is_guessable(secret) for secret in self.jwt_secrets):
                 raise ValueError("JWT_SECRET_KEY is a known or trivial secret; make one with: openssl rand -hex 32")
         return self
 
@@ -126,6 +126,11 @@ class Settings(BaseSettings):
     def broker_url(self) -> str:
         """Where the tasks are, in the form that Celery understands."""
         return broker_url(self.celery_broker_url or self.redis_url)
+
+
+def _is_guessable(secret: str) -> bool:
+    lowered = secret.lower()
+    return len(set(lowered)) < MIN_DIFFERENT_CHARACTERS or lowered.startswith((*KNOWN_SECRETS, DEVELOPMENT_SECRET))
 
 
 def _listed(text: str) -> list[str]:

@@ -30,8 +30,9 @@ SQLITE_BUSY_TIMEOUT_MS = 2_500
 
 def engine_options(settings: Settings) -> dict[str, Any]:
     """Return SQLAlchemy's engine options for the database that the settings name."""
-    # One for each thread, and one for the thread that watches Redis.
-    pool = {"pool_size": settings.web_threads + 1, "max_overflow": 0, "pool_timeout": 2}
+    # One for each thread, and one for the thread that watches Redis. Errors are logged without their parameters: those
+    # of a login are a password hash.
+    pool = {"pool_size": settings.web_threads + 1, "max_overflow": 0, "pool_timeout": 2, "hide_parameters": True}
     if settings.sqlalchemy_url.startswith("sqlite"):
         return {**pool, "connect_args": {"timeout": SQLITE_BUSY_TIMEOUT_MS / 1000}}
     limits = {

@@ -3,9 +3,11 @@
 import random
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
+import psutil  # type: ignore[import-untyped]
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
@@ -65,8 +67,7 @@ class RedisFaults(Faults):
         self._client.flushall()
 
     def _pause(self) -> None:
-        # Short ones are as interesting as long ones: they end about when the servers' patience does.
-        for_s = min(LONGEST_PAUSE_S, 0.05 + self.chance.expovariate(2))
+        for_s = _some_pause_s(self.chance)
         self.findings.fault("pause", f"for {for_s:.3f} s")
         self._valkey.pause()
         _wait(for_s)
@@ -105,9 +106,11 @@ class RedisFaults(Faults):
 
 
 class ProcessFaults(Faults):
-    """Web workers, task processes, the worker and beat are killed with -9, and restarted where nobody else does."""
+    """Web workers, task processes, the worker and beat are killed with -9, and restarted where nobody else does; or one
+    of them stands still for a while, as a process does on a machine that has no time for it.
+    """
 
-    mean_pause_s = 5.0
+    mean_pause_s = 3.0
 
     def __init__(self, fleet: Fleet, findings: Findings, seed: int) -> None:
         super().__init__(findings, seed)
@@ -125,12 +128,32 @@ class ProcessFaults(Faults):
     def _kill_beat(self) -> None:
         self._kill("beat", "kill_beat")
 
+    def _pause_a_web_worker(self) -> None:
+        self._pause_a_child("web", "pause_web_worker")
+
+    def _pause_a_task_process(self) -> None:
+        self._pause_a_child("worker", "pause_task_process")
+
+    def _pause_a_child(self, program: str, kind: str) -> None:
+        for_s = _some_pause_s(self.chance)
+        # It may end at any moment, by its own limits or with its parent.
+        with suppress(psutil.NoSuchProcess):
+            for chosen in self._one_child(program):
+                self.findings.fault(kind, f"{chosen.pid} for {for_s:.3f} s")
+                chosen.suspend()
+                _wait(for_s)
+                chosen.resume()
+
     def _kill_a_child(self, program: str, kind: str) -> None:
+        with suppress(psutil.NoSuchProcess):
+            for chosen in self._one_child(program):
+                self.findings.fault(kind, str(chosen.pid))
+                chosen.kill()
+
+    def _one_child(self, program: str) -> list[psutil.Process]:
+        """Return one of them, or none while there is none."""
         children = self._fleet.children(program)
-        if children:
-            chosen = self.chance.choice(children)
-            self.findings.fault(kind, str(chosen.pid))
-            chosen.kill()
+        return [self.chance.choice(children)] if children else []
 
     def _kill(self, program: str, kind: str) -> None:
         self.findings.fault(kind)
@@ -139,7 +162,9 @@ class ProcessFaults(Faults):
         self.findings.note(f"{program} is back")
 
     kinds = {
-        "kill_web_worker": (5, _kill_a_web_worker),
+        "pause_web_worker": (4, _pause_a_web_worker),
+        "pause_task_process": (1, _pause_a_task_process),
+        "kill_web_worker": (4, _kill_a_web_worker),
         "kill_task_process": (2, _kill_a_task_process),
         "kill_worker": (1, _kill_the_worker),
         "kill_beat": (1, _kill_beat),
@@ -147,6 +172,11 @@ class ProcessFaults(Faults):
 
 
 ALL = frozenset({*RedisFaults.kinds, *ProcessFaults.kinds})
+
+
+def _some_pause_s(chance: random.Random) -> float:
+    """Choose a pause. Short ones are as interesting as long ones: they end about when the servers' patience does."""
+    return min(LONGEST_PAUSE_S, 0.05 + chance.expovariate(2))
 
 
 def _wait(seconds: float) -> None:

@@ -1,7 +1,6 @@
 """A driver whose every answer is held against the oracle: rules of a Hypothesis state machine, through HTTP."""
 
 from collections import Counter
-from collections.abc import Callable
 from itertools import count
 
 from flask import Flask
@@ -149,8 +148,7 @@ class Driver(RuleBasedStateMachine):
             assert self.alice.get("/users/me", token=token).status_code == 401
 
     def read_everything(self) -> None:
-        reads: list[Callable[[], None]] = [self.read_the_list, self.read_who_i_am]
         for pick in range(len(self.account.drives)):
             self.read(pick)
-        for read in reads:
-            read()
+        self.read_the_list()
+        self.read_who_i_am()

@@ -2,6 +2,7 @@
 secrets.
 """
 
+import sys
 from collections.abc import Callable, Iterator
 
 import flask_migrate
@@ -13,7 +14,7 @@ from embedded.postgres import Postgres
 from embedded.valkey import Valkey
 from tests.conftest import SECRET
 from tests.hostile.lasting import Door
-from tests.hostile.leaks import Listener, leaks_of_database, leaks_of_log, leaks_of_redis
+from tests.hostile.leaks import leaks_of_database, leaks_of_log, leaks_of_redis
 from tests.people import Person
 from webapp import create_app
 from webapp.cache import redis as redis_module
@@ -100,11 +101,12 @@ def door(postgres: Postgres, valkey: Valkey) -> Iterator[Door]:
 
 
 @pytest.fixture(autouse=True)
-def nothing_leaks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def nothing_leaks(request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]) -> Iterator[None]:
     """Search what a test left behind for passwords, tokens and hashes."""
-    log = Listener.of_standard_error(monkeypatch)
     yield
-    leaks = leaks_of_log(log.text)
+    log = capsys.readouterr().err
+    sys.stderr.write(log)  # For pytest to show when the test has failed.
+    leaks = leaks_of_log(log)
     if "app" in request.fixturenames:
         valkey: Valkey = request.getfixturevalue("valkey")
         leaks += leaks_of_redis(valkey.url)

@@ -1,12 +1,9 @@
 """Where passwords, tokens and hashes must not be: Redis, the log, and every column but `users.password_hash`."""
 
-import io
 import re
-import sys
 from typing import Any
 
 import psycopg
-import pytest
 import redis
 from psycopg import sql
 
@@ -19,33 +16,6 @@ SECRETS = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 HASHES_BELONG_IN = ("users", "password_hash")
-
-
-class Listener(io.TextIOBase):
-    """Standard error, and a copy of what was written to it."""
-
-    def __init__(self, stream: Any) -> None:
-        self._stream = stream
-        self._parts: list[str] = []
-
-    @classmethod
-    def of_standard_error(cls, monkeypatch: pytest.MonkeyPatch) -> "Listener":
-        """Listen until the end of the test."""
-        listener = cls(sys.stderr)
-        monkeypatch.setattr(sys, "stderr", listener)
-        return listener
-
-    @property
-    def text(self) -> str:
-        """Return what was written."""
-        return "".join(self._parts)
-
-    def write(self, text: str) -> int:
-        self._parts.append(text)
-        return int(self._stream.write(text))
-
-    def flush(self) -> None:
-        self._stream.flush()
 
 
 def leaks_of_log(text: str) -> list[str]:

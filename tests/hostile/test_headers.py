@@ -35,6 +35,7 @@ def test_an_unsafe_request_id_is_not_repeated(door: Door, capsys: pytest.Capture
     for path in ("/users/me", door.paths[1], "/nowhere"):
         answer = door.carol.get(path, headers={"X-Request-ID": request_id})
         assert re.fullmatch(r"[0-9a-f]{32}", answer.headers["X-Request-ID"])
+    assert not request_id or request_id not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("request_id", ["a", "A-z_0.9", "a" * 128])

@@ -159,7 +159,6 @@ def test_the_conflict_of_an_active_drive_names_the_own_one(alice: Person, bob: P
     assert problem["session_id"] == mine
 
 
-@pytest.mark.xfail(strict=True, reason="sessions.locked() locks a row before it looks whose it is")
 @pytest.mark.parametrize("write", ["PATCH", "DELETE"])
 def test_bob_does_not_wait_for_a_lock_on_alices_drive(app: Flask, alice: Person, bob: Person, write: str) -> None:
     path = f"/sessions/{alice.starts_a_drive()['id']}"

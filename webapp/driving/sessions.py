@@ -91,8 +91,14 @@ def _refuse_second_active(user_id: str) -> NoReturn:
 
 def locked(user_id: str, session_id: str) -> DrivingSession:
     """Return a driver's session, locked until the end of the transaction. Raises 404."""
-    session = db.session.get(DrivingSession, session_id, with_for_update={"key_share": True}, populate_existing=True)
-    if session is None or session.user_id != user_id or session.deleted_at is not None:
+    # Whose it is stands in the query: nobody may lock, and so hold up, somebody else's row.
+    session = db.session.scalar(
+        select(DrivingSession)
+        .where(DrivingSession.id == session_id, DrivingSession.user_id == user_id, DrivingSession.deleted_at.is_(None))
+        .with_for_update(key_share=True)
+        .execution_options(populate_existing=True)
+    )
+    if session is None:
         raise not_found()
     return session
 
