@@ -49,8 +49,8 @@ worker_send_task_events = False
 worker_hijack_root_logger = False
 worker_concurrency = int(os.environ.get("WORKER_CONCURRENCY") or 2)
 
-# Named queues, not priorities: a rush of warms must not keep the reconciler waiting. Each has an exchange and a key of its
-# own: left out, they would be those of the default queue.
+# Named queues, not priorities: a rush of warms must not keep the reconciler waiting. Each has an exchange and a key of
+# its own: left out, they would be those of the default queue.
 task_queues = tuple(Queue(name, Exchange(name), routing_key=name) for name in ("periodic", "warm"))
 task_default_queue = "periodic"
 task_create_missing_queues = False

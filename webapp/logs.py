@@ -63,6 +63,7 @@ def configure_logs(settings: Settings) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[settings.log_level]),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        # Looked up for each line: whoever replaces standard error, as a test runner does, gets the lines from then on.
+        logger_factory=lambda *_: structlog.WriteLogger(sys.stderr),
         cache_logger_on_first_use=False,
     )

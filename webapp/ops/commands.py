@@ -3,6 +3,7 @@
 import click
 from flask import Flask
 from flask.cli import AppGroup
+from redis import RedisError
 from sqlalchemy import select
 
 from webapp.auth import accounts, logins
@@ -42,7 +43,10 @@ def promote(email: str) -> None:
 @click.option("--sample", default=1000, show_default=True, help="How many cached sessions to compare.")
 def audit_cache(sample: int) -> None:
     """Compare cached entries with the database, and heal what differs."""
-    report = audit(sample)
+    try:
+        report = audit(sample)
+    except RedisError as error:
+        raise click.ClickException(f"Redis is out of reach: {error}") from error
     click.echo(f"{report.compared} compared, {report.drifted} drifted, {report.healed} healed")
     if report.drifted:
         raise click.exceptions.Exit(1)
