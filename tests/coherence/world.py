@@ -8,6 +8,9 @@
   (load → fence).
 * The *key* may be lost: evicted, flushed or expired. Any process may die at any step; a writer that dies before its
   COMMIT is one that rolls back.
+
+A read begins with its first step and a write is acknowledged with its last: an earlier beginning or a later
+acknowledgement would only promise less.
 """
 
 from collections.abc import Iterator

@@ -20,7 +20,10 @@ from webapp.config import Settings
 from webapp.extensions import db
 from webapp.models import Base, DrivingSession, User
 
-VERSIONED = [mapper.class_ for mapper in Base.registry.mappers if mapper.version_id_col is not None]
+VERSIONED = sorted(
+    (mapper.class_ for mapper in Base.registry.mappers if mapper.version_id_col is not None),
+    key=lambda model: model.__name__,  # The registry has no order, and all test processes need the same one.
+)
 
 
 def change_user(user: User, _session: DrivingSession) -> str:

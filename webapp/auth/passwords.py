@@ -15,7 +15,9 @@ from flask import Flask, current_app
 from webapp.config import Settings
 from webapp.http.errors import Unavailable
 
-THREADS_KEPT_FOR_READS = 2
+THREADS_KEPT_FOR_READS = 1
+ADMISSION_TIMEOUT_S = 0.05
+"""How long a login waits for one of the others to end before it is told to come back, in s: about one hash."""
 HASHED_AT_ONCE = 2
 """Hashes computed at the same time in one process; each takes a core for about 50 ms, without the GIL."""
 
@@ -23,7 +25,8 @@ HASHED_AT_ONCE = 2
 class Hashing:
     """How many may hash, and how many may wait for it, in one process.
 
-    Some threads are always left for reads: who finds too many waiting is told to come back (503).
+    A thread is always left for reads: who finds too many waiting, and none of them done in a moment, is told to come
+    back (503).
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -34,7 +37,7 @@ class Hashing:
     @contextmanager
     def turn(self) -> Iterator[None]:
         """Wait for a turn to hash. Raises 503 when too many wait already."""
-        if not self._admitted.acquire(blocking=False):
+        if not self._admitted.acquire(timeout=ADMISSION_TIMEOUT_S):
             raise Unavailable("Too many logins at once. Try again.")
         try:
             with self._turns:
