@@ -5,10 +5,20 @@ the settings aim at a worker that stays up, gives up quickly and never runs a po
 """
 
 import os
+import sys
 from pathlib import Path
 
 from celery.schedules import crontab
 from kombu import Exchange, Queue
+
+
+def _number(name: str, default: int) -> int:
+    """Read a positive number from the environment; a wrong value is one clear line and exit 1."""
+    value = os.environ.get(name) or str(default)
+    if not (value.isascii() and value.isdecimal() and int(value)):
+        sys.exit(f"configuration error: {name}: must be a positive number, not {value!r}")
+    return int(value)
+
 
 _redis_url = os.environ.get("CELERY_BROKER_URL") or os.environ.get("REDIS_URL") or "redis://127.0.0.1:6379/0"
 broker_url = "redis+socket://" + _redis_url.removeprefix("unix://") if _redis_url.startswith("unix://") else _redis_url
@@ -47,7 +57,7 @@ worker_max_memory_per_child = 200_000  # KiB
 worker_soft_shutdown_timeout = 5.0
 worker_send_task_events = False
 worker_hijack_root_logger = False
-worker_concurrency = int(os.environ.get("WORKER_CONCURRENCY") or 2)
+worker_concurrency = _number("WORKER_CONCURRENCY", 2)
 
 # Named queues, not priorities: a rush of warms must not keep the reconciler waiting. Each has an exchange and a key of
 # its own: left out, they would be those of the default queue.
@@ -60,7 +70,7 @@ beat_schedule_filename = os.environ.get("CELERYBEAT_SCHEDULE_FILENAME") or str(
     Path(os.environ.get("VAR_DIR") or "var") / "celerybeat-schedule"
 )
 beat_max_loop_interval = 1.0
-_reconcile_interval_s = int(os.environ.get("RECONCILE_INTERVAL_S") or 5)
+_reconcile_interval_s = _number("RECONCILE_INTERVAL_S", 5)
 
 # A job that could not be sent in time is not sent late: the next one does its work. What runs less often than every few
 # minutes has a crontab, so that it also runs where processes are restarted every day.

@@ -1,14 +1,25 @@
 """gunicorn's settings, each with its reason."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
+
+
+def number(name: str, default: int) -> int:
+    """Read a positive number from the environment; a wrong value is one clear line and exit 1."""
+    value = os.environ.get(name) or str(default)
+    if not (value.isascii() and value.isdecimal() and int(value)):
+        sys.exit(f"configuration error: {name}: must be a positive number, not {value!r}")
+    return int(value)
+
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - gunicorn makes its own unlinked file there
 
-bind = f"{os.environ.get('HOST') or '0.0.0.0'}:{os.environ.get('PORT') or 8000}"  # noqa: S104 - a web process is there to be reached
+bind = f"{os.environ.get('HOST') or '0.0.0.0'}:{number('PORT', 8000)}"  # noqa: S104 - a web process is there to be reached
 worker_class = "gthread"
-workers = int(os.environ.get("WEB_CONCURRENCY") or os.cpu_count() or 1)
-threads = int(os.environ.get("WEB_THREADS") or 4)
+workers = number("WEB_CONCURRENCY", os.cpu_count() or 1)
+threads = number("WEB_THREADS", 4)
 
 # With one shared listener, keep-alive connections were seen to land all on one worker.
 reuse_port = True
@@ -25,3 +36,13 @@ worker_tmp_dir = str(MEMORY) if MEMORY.is_dir() else None
 control_socket_disable = True
 forwarded_allow_ips = os.environ.get("FORWARDED_ALLOW_IPS") or "127.0.0.1"
 accesslog = None  # The application writes a line for each request, with its id.
+
+
+def on_starting(_server: object) -> None:
+    """Check the settings before any worker starts: gunicorn would start one that exits over them again and again.
+
+    In a process of its own, because what is imported here would stay as it is over a reload of the workers.
+    """
+    check = subprocess.run([sys.executable, "-c", "from webapp.config import load; load()"], check=False)
+    if check.returncode:
+        sys.exit(check.returncode)

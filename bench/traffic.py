@@ -7,7 +7,7 @@ behind cannot hide it by making the generator wait.
 import random
 import select
 import time
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -15,20 +15,22 @@ from bench.drivers import Call, Driver
 from bench.load import HIT, Connection, LoadError, status_of
 
 DRAIN_S = 5.0
-MISSED = b"session-cache; "
 
 
 @dataclass
 class Report:
-    """What came of it. Latencies are in µs, by the name of the call."""
+    """What came of it, by the name of the call: latencies in µs, and how many answers came from the cache."""
 
     latencies_us: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
-    reads: int = 0
-    hits: int = 0
+    hits: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
     unanswered: int = 0
     reconnects: int = 0
     seconds: float = 0.0
+
+    def hit_ratio(self, name: str) -> float:
+        """Return the share of the answers to one call that came from the cache."""
+        return self.hits[name] / max(1, len(self.latencies_us[name]))
 
     def all_latencies_us(self) -> list[int]:
         """Return the latencies of all calls."""
@@ -118,9 +120,7 @@ class Traffic:
             call.learn(head, body)
         else:
             report.wrong.append(f"{call.name}: {answer[:400]!r}")
-        if MISSED in head:
-            report.reads += 1
-            report.hits += HIT in head
+        report.hits[call.name] += HIT in head
         self._idle_drivers.append(under_way.driver)
         if b"\r\nconnection: close" in head.lower():
             self._drop(connection, report)

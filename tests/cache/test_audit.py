@@ -15,7 +15,7 @@ def run(app: Flask) -> Result:
 def test_a_true_cache_passes(app: Flask, alice: Person) -> None:
     alice.get(f"/sessions/{alice.starts_a_drive()['id']}")
     result = run(app)
-    assert (result.exit_code, result.output) == (0, "1 compared, 0 drifted, 0 healed\n")
+    assert (result.exit_code, result.stdout) == (0, "1 compared, 0 drifted, 0 healed\n")
 
 
 def test_a_drift_is_told_and_healed(app: Flask, alice: Person, cache: Cache) -> None:
@@ -24,5 +24,5 @@ def test_a_drift_is_told_and_healed(app: Flask, alice: Person, cache: Cache) -> 
     raw = str(cache.client.get(keys.session(session_id)))
     cache.client.set(keys.session(session_id), raw.replace("true", "false", 1), keepttl=True)
     result = run(app)
-    assert (result.exit_code, result.output) == (1, "1 compared, 1 drifted, 1 healed\n")
+    assert (result.exit_code, result.stdout) == (1, "1 compared, 1 drifted, 1 healed\n")
     assert alice.get(f"/sessions/{session_id}").json["name"] == "true"

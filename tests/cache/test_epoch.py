@@ -2,8 +2,10 @@
 
 from collections.abc import Callable
 
+import pytest
+
 from webapp.cache.entries import Entry
-from webapp.cache.redis import Cache
+from webapp.cache.redis import Cache, epoch_of
 
 
 class Connection:
@@ -29,7 +31,7 @@ OLD, NEW = "0" * 40, "f" * 40
 
 
 def entry_of(run_id: str) -> str:
-    return f"v|{run_id[:16]}|7|body"
+    return f"v|{epoch_of(run_id)}|7|body"
 
 
 def test_an_entry_of_another_run_of_the_server_is_absent(cache: Cache) -> None:
@@ -43,3 +45,11 @@ def test_a_thread_that_slept_with_the_old_servers_answer_in_hand_does_not_bring_
     cache._greet(Connection(OLD, meanwhile=lambda: cache._greet(Connection(NEW))))
     assert cache.entries.parse(entry_of(OLD)) is None
     assert cache.entries.parse(entry_of(NEW)) == Entry(7, "body")
+
+
+def test_an_entry_of_a_release_with_another_form_is_absent(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache._greet(Connection(OLD))
+    written = entry_of(OLD)
+    monkeypatch.setattr("webapp.cache.redis.BODY_FORMAT", 2)
+    cache._greet(Connection(OLD))
+    assert cache.entries.parse(written) is None

@@ -1,6 +1,8 @@
 """Nothing that Redis holds is served between trouble with it and the reconciliation after it."""
 
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from tests.people import Person
 from webapp import create_app
 from webapp.cache import keys
 from webapp.cache.redis import Cache, close_redis
+from webapp.cache.trust import FROZEN_AFTER_S, Trust
 from webapp.clock import utcnow
 from webapp.config import Settings
 from webapp.extensions import db
@@ -206,3 +209,25 @@ def test_a_lease_of_a_server_that_was_restarted_is_worth_nothing(app_on_server: 
         before, _ = drive.read(then=restart_and_change)
         assert drive.held().state == "absent"
         assert drive.read()[0] == drive.row() != before
+
+
+def test_a_process_that_was_frozen_doubts_until_it_has_compared(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+    watching = Trust(cache.entries, probe_interval_s=0.01)
+    compared = threading.Event()
+    watching.reconcile_with(compared.set)
+    try:
+        wait_until(watching.believes)
+        compared.clear()
+        monkeypatch.setattr(watching, "_probed_at", time.monotonic() - FROZEN_AFTER_S - 1)
+        assert not watching.believes()
+        assert compared.wait(5)
+        wait_until(watching.believes)
+    finally:
+        watching.stop()
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 5
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)

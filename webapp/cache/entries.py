@@ -33,6 +33,8 @@ from redis import ResponseError
 PENDING_TTL_MS = 10_000
 """How long a fence or a lease stands, in ms. Longer than any database transaction may last (see `webapp.database`)."""
 
+BELOW_EVERY_FLOOR = -1
+
 DELETED = 2**53 - 1
 """A version above every version: the floor of a row that is gone. The largest integer that Lua's numbers hold
 exactly.
@@ -169,6 +171,10 @@ class Entries:
         """Store entries for `ttl_s` seconds: under the lease `token`, or, without one, in place of an older value."""
         ttl_ms = ttl_s * 1000
         return self._run(_PUT, [(k, (e.version, ttl_ms, e.body, token or "-")) for k, e in entries.items()])
+
+    def give_back(self, keys: Iterable[str], token: str) -> None:
+        """Give leases back that come to nothing, so that the next reader need not wait for them to expire."""
+        self._run(_PUT, [(key, (BELOW_EVERY_FLOOR, PENDING_TTL_MS, "", token)) for key in keys])
 
     def fence(self, floors: Mapping[str, int]) -> set[str]:
         """Forbid every version below the floor of each key. Return the keys that were not yet fenced."""

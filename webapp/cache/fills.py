@@ -6,6 +6,7 @@ from enum import StrEnum
 
 import structlog
 from redis import OutOfMemoryError, RedisError
+from sqlalchemy.exc import SQLAlchemyError
 
 from webapp.cache import warming
 from webapp.cache.entries import Entry, new_lease_token
@@ -65,9 +66,7 @@ def fill(kind: Kind, id: str) -> tuple[Entry, Source]:
         for _ in range(POLLS):
             token = new_lease_token()
             if cache.entries.lease([key], token)[0]:
-                entry = load(kind, id)
-                put(kind, {id: entry}, token)
-                return entry, Source.MISS
+                return _load_and_put(kind, id, token), Source.MISS
             time.sleep(POLL_INTERVAL_S)
             found = cache.entries.read([key])[0]
             if found is not None and cache.trust.believes():
@@ -80,6 +79,16 @@ def fill(kind: Kind, id: str) -> tuple[Entry, Source]:
         cache.trust.doubt(error, operation="fill")
         return load(kind, id), Source.BYPASS
     return load(kind, id), Source.MISS
+
+
+def _load_and_put(kind: Kind, id: str, token: str) -> Entry:
+    try:
+        entry = load(kind, id)
+    except SQLAlchemyError:
+        get_cache().entries.give_back([kind.key(id)], token)
+        raise
+    put(kind, {id: entry}, token)
+    return entry
 
 
 def put(kind: Kind, entries: dict[str, Entry], token: str) -> int:

@@ -37,7 +37,15 @@ doubted.
 MIN_SHARED_CONNECTIONS = 2
 NO_TLS_VERIFICATION = {"ssl_cert_reqs": "none"}
 
+BODY_FORMAT = 1
+"""Raise it with every change of what is cached of a row: entries of an older release are then absent to the new one."""
+
 EVICTING_POLICIES_START_WITH = ("allkeys", "volatile")
+
+
+def epoch_of(run_id: str) -> str:
+    """Return the stamp of entries written now: the form that this code gives to bodies, and the run of the server."""
+    return f"{BODY_FORMAT}.{run_id[:16]}"
 
 
 class Cache:
@@ -89,8 +97,8 @@ class Cache:
             log.warning("redis_run_id_unknown")
             info = ""
         text = info.decode() if isinstance(info, bytes) else str(info)
-        run_ids = [line[7:23] for line in text.splitlines() if line.startswith("run_id:")]
-        self._enter_epoch(run_ids[0] if run_ids else "", asked)
+        run_id = next((line.removeprefix("run_id:") for line in text.splitlines() if line.startswith("run_id:")), "")
+        self._enter_epoch(epoch_of(run_id), asked)
 
     def _enter_epoch(self, epoch: str, asked: int) -> None:
         """Take over an epoch, unless it was asked for before the present one was.

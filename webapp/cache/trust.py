@@ -16,6 +16,7 @@ A process is born doubting: whoever missed a fence may be dead by now.
 
 import os
 import threading
+import time
 from collections.abc import Callable
 from uuid import uuid4
 
@@ -26,6 +27,11 @@ from webapp.cache import keys
 from webapp.cache.entries import Entries
 
 log = structlog.get_logger(__name__)
+
+FROZEN_AFTER_S = 1.0
+"""A process that did not get to probe for this long may have slept through an outage of Redis from beginning to end,
+and doubts, in s. Frozen for less, and through all of an outage, it would not notice (docs/cache-contract.md).
+"""
 
 RETRY_PAUSE_S = 1.0
 """How long a reconciliation that failed waits before it is tried again, in s."""
@@ -42,6 +48,7 @@ class Trust:
         self._doubts = 1
         self._settled = 0
         self._pid = 0
+        self._probed_at = time.monotonic()
         self._stopped = threading.Event()
 
     def reconcile_with(self, reconcile: Callable[[], object]) -> None:
@@ -54,7 +61,10 @@ class Trust:
         """
         if self._pid != os.getpid():
             self._watch_in_this_process()
-        return self._settled == self._doubts
+        return self._settled == self._doubts and not self._was_frozen()
+
+    def _was_frozen(self) -> bool:
+        return self._probe_interval_s > 0 and time.monotonic() - self._probed_at > FROZEN_AFTER_S
 
     def doubt(self, error: Exception, operation: str) -> None:
         """Take note of trouble with Redis: nothing is believed until a reconciliation begun after this has ended."""
@@ -101,8 +111,12 @@ class Trust:
             except RedisError as error:
                 self.doubt(error, operation="probe")
                 continue
+            if self._was_frozen():
+                self.doubt(TimeoutError(), operation="frozen")
             if self._settled != self._doubts:
                 self._settle_or_stay_in_doubt()
+            # After the comparison, which may take a while itself: it would have failed in an outage.
+            self._probed_at = time.monotonic()
 
     def _settle_or_stay_in_doubt(self) -> None:
         try:

@@ -85,9 +85,10 @@ def get_active_session(caller: Caller) -> Response:
                 DrivingSession.deleted_at.is_(None),
             )
         )
-    if session_id is None:
+    session, source = driving_sessions.get(session_id) if session_id else (None, Source.MISS)
+    if session is None or orjson.loads(session.json)["status"] != ACTIVE:  # It may have ended since.
         raise NotFound("No drive is active.", code="no_active_session")
-    return _answer(*driving_sessions.get(session_id), caller)
+    return _answer(session, source, caller)
 
 
 @blueprint.get("/sessions/<session_id>")

@@ -35,5 +35,7 @@ def _begin() -> None:
 def _finish(response: Response) -> Response:
     response.headers["X-Request-ID"] = g.request_id
     response.headers.setdefault("Cache-Control", "no-store")
+    if response.status_code == 204:
+        response.headers.remove("Content-Type")
     log_request(request.method, request.path, response.status_code, g.started, g.request_id)
     return response
