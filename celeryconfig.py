@@ -12,9 +12,9 @@ from celery.schedules import crontab
 from kombu import Exchange, Queue
 
 
-def _number(name: str, default: int) -> int:
-    """Read a positive number from the environment; a wrong value is one clear line and exit 1."""
-    value = os.environ.get(name) or str(default)
+def _number(name: str, given: str | None, default: int) -> int:
+    """Read a positive number that may be left out; a wrong value is one clear line and exit 1."""
+    value = given or str(default)
     if not (value.isascii() and value.isdecimal() and int(value)):
         sys.exit(f"configuration error: {name}: must be a positive number, not {value!r}")
     return int(value)
@@ -57,7 +57,7 @@ worker_max_memory_per_child = 200_000  # KiB
 worker_soft_shutdown_timeout = 5.0
 worker_send_task_events = False
 worker_hijack_root_logger = False
-worker_concurrency = _number("WORKER_CONCURRENCY", 2)
+worker_concurrency = _number("WORKER_CONCURRENCY", os.environ.get("WORKER_CONCURRENCY"), 2)
 
 # Named queues, not priorities: a rush of warms must not keep the reconciler waiting. Each has an exchange and a key of
 # its own: left out, they would be those of the default queue.
@@ -70,7 +70,7 @@ beat_schedule_filename = os.environ.get("CELERYBEAT_SCHEDULE_FILENAME") or str(
     Path(os.environ.get("VAR_DIR") or "var") / "celerybeat-schedule"
 )
 beat_max_loop_interval = 1.0
-_reconcile_interval_s = _number("RECONCILE_INTERVAL_S", 5)
+_reconcile_interval_s = _number("RECONCILE_INTERVAL_S", os.environ.get("RECONCILE_INTERVAL_S"), 5)
 
 # A job that could not be sent in time is not sent late: the next one does its work. What runs less often than every few
 # minutes has a crontab, so that it also runs where processes are restarted every day.

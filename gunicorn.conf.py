@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 
 
-def number(name: str, default: int) -> int:
-    """Read a positive number from the environment; a wrong value is one clear line and exit 1."""
-    value = os.environ.get(name) or str(default)
+def number(name: str, given: str | None, default: int) -> int:
+    """Read a positive number that may be left out; a wrong value is one clear line and exit 1."""
+    value = given or str(default)
     if not (value.isascii() and value.isdecimal() and int(value)):
         sys.exit(f"configuration error: {name}: must be a positive number, not {value!r}")
     return int(value)
@@ -16,10 +16,11 @@ def number(name: str, default: int) -> int:
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - gunicorn makes its own unlinked file there
 
-bind = f"{os.environ.get('HOST') or '0.0.0.0'}:{number('PORT', 8000)}"  # noqa: S104 - a web process is there to be reached
+host = os.environ.get("HOST") or "0.0.0.0"  # noqa: S104 - a web process is there to be reached
+bind = f"{host}:{number('PORT', os.environ.get('PORT'), 8000)}"
 worker_class = "gthread"
-workers = number("WEB_CONCURRENCY", os.cpu_count() or 1)
-threads = number("WEB_THREADS", 4)
+workers = number("WEB_CONCURRENCY", os.environ.get("WEB_CONCURRENCY"), os.cpu_count() or 1)
+threads = number("WEB_THREADS", os.environ.get("WEB_THREADS"), 4)
 
 # With one shared listener, keep-alive connections were seen to land all on one worker.
 reuse_port = True
