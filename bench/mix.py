@@ -90,9 +90,9 @@ def used(processes: Processes, stands: Stores) -> dict[str, float]:
 
 
 HEADER = (
-    "| calls/s wanted | answered | p50 ms | p99 ms | hits: session, list | wrong or lost | reconnects | CPU of 2 cores | of which "
-    "web, worker, beat, PostgreSQL, Valkey, load | write and read back ms p50, p99 | stale | warmed after ms p50, p99 "
-    "| not warmed |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|"
+    "| calls/s wanted | answered | p50 ms | p99 ms | hits: session, list | wrong or lost | reconnects | CPU of 2 cores "
+    "| % of a core: web, worker, beat, PostgreSQL, Valkey, load | write and read back, ms p50, p99 | stale "
+    "| warmed after ms p50, p99 | not warmed |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|"
 )
 
 

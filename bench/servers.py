@@ -15,7 +15,6 @@ from embedded.ports import LOOPBACK, free_port
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 PEERS = CHECKOUT / "bench" / "peers"
-GUNICORN_SETTINGS = CHECKOUT / "gunicorn.conf.py"
 
 SERVERS_CORE, LOAD_CORE = 0, 1
 
@@ -38,12 +37,12 @@ class Program:
     environment: Mapping[str, str] = field(default_factory=dict)
 
     def argv(self, port: int) -> list[str]:
-        """Return the command: gunicorn with the project's own settings, or uvicorn as it is installed."""
+        """Return the command: gunicorn with the settings of its folder, or uvicorn as it is installed."""
         if self.server == "uvicorn":
             serve = [self.app, "--host", LOOPBACK, "--port", str(port), "--no-access-log"]
         else:
             # A worker that is replaced in the middle of a slice would be measured with its start.
-            serve = ["-c", str(GUNICORN_SETTINGS), "--max-requests", "0", self.app]
+            serve = ["--max-requests", "0", self.app]
         return [str(self.python), "-m", self.server, *serve]
 
 

@@ -132,6 +132,8 @@ class AccountWriter(Load):
         if self.written(answer):
             subject.account.truth.acknowledge(number)
             subject.account.truth.note(f"acknowledged {number}")
+        else:
+            subject.account.truth.lose(number)
 
 
 class Churner(Load):
@@ -204,8 +206,8 @@ class Leaver(Load):
 
 
 THREADS: tuple[tuple[Callable[..., Load], int], ...] = (
-    (Reader, 5),
-    (Writer, 3),
+    (Reader, 6),
+    (Writer, 2),
     (AccountWriter, 1),
     (Churner, 1),
     (Leaver, 2),

@@ -57,6 +57,7 @@ class Truth:
         self.timeline: deque[tuple[float, str]] = deque(maxlen=TIMELINE_LENGTH)
         self._acknowledged: list[tuple[int, float]] = []
         self._contents: dict[int, str] = {}
+        self._unknown: set[int] = set()
 
     def acknowledge(self, version: int, content: str | None = None) -> None:
         """Take note of a write whose answer has just come."""
@@ -64,6 +65,18 @@ class Truth:
             bisect.insort(self._acknowledged, (version, time.monotonic()))
             if content is not None:
                 self._contents[version] = content
+
+    def lose(self, version: int) -> None:
+        """Take note of a write whose answer was lost, of a thing whose versions are made here and not by the server.
+
+        The server may still do it at any later time, also after a later write: it says nothing about the order.
+        """
+        with self.lock:
+            self._unknown.add(version)
+
+    def is_unordered(self, version: int) -> bool:
+        """Say whether nothing can be said about a read of this version. The lock must be held."""
+        return version in self._unknown
 
     @property
     def highest(self) -> int:
@@ -99,6 +112,8 @@ class View:
     def judge(self, floors: Floors, version: int, content: str | None = None) -> Judgement:
         """Hold what a read returned against what was known when it began."""
         with self.truth.lock:
+            if self.truth.is_unordered(version):
+                return Judgement(None, went_backwards=False, is_mistaken=False)
             self._returned = max(self._returned, version)
             stale_s = None
             if version < floors.acknowledged:

@@ -78,6 +78,14 @@ def test_a_version_with_the_content_of_another_is_mistaken() -> None:
     assert not one.judge(one.begin(), 3, "three").is_mistaken
 
 
+def test_a_lost_write_of_our_own_numbering_may_be_done_after_a_later_one() -> None:
+    one = view()
+    one.truth.lose(3)
+    one.truth.acknowledge(4)
+    assert not one.judge(one.begin(), 3).is_wrong
+    assert not one.judge(one.begin(), 4).is_wrong
+
+
 def test_what_was_deleted_must_not_come_back() -> None:
     one = view()
     one.truth.acknowledge(3)

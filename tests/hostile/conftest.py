@@ -4,6 +4,7 @@ secrets.
 
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import flask_migrate
 import psycopg
@@ -13,33 +14,24 @@ from flask import Flask
 from embedded.postgres import Postgres
 from embedded.valkey import Valkey
 from tests.conftest import SECRET
+from tests.hostile.applications import believing, closed
 from tests.hostile.lasting import Door
 from tests.hostile.leaks import leaks_of_database, leaks_of_log, leaks_of_redis
+from tests.hostile.mallory import mallory as mallory  # A fixture, for the tests of bodies.
 from tests.people import Person
 from webapp import create_app
 from webapp.cache import redis as redis_module
-from webapp.cache.redis import Cache, close_redis
 from webapp.config import Settings
-from webapp.extensions import db
 
 MakeApp = Callable[..., Flask]
 
 
-def believing(app: Flask) -> Flask:
-    """Have an application believe what it finds in Redis."""
-    cache: Cache = app.extensions["cache"]
-    with app.app_context():
-        cache.trust.believes()
-        cache.trust.settle()
-        db.session.remove()
-    return app
-
-
-def closed(app: Flask) -> None:
-    """Close what an application holds open."""
-    close_redis(app)
-    with app.app_context():
-        db.engine.dispose()
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of a module on one worker: they are many and short, and handing each one out takes longer."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 
 @pytest.fixture(scope="package", autouse=True)

@@ -8,7 +8,8 @@ from redis import OutOfMemoryError
 
 from embedded.valkey import Valkey
 from tests.hostile.answers import assert_refused
-from tests.hostile.conftest import MakeApp, believing, closed
+from tests.hostile.applications import believing, closed
+from tests.hostile.conftest import MakeApp
 from tests.hostile.elsewhere import at
 from tests.hostile.forgery import claims_of
 from tests.people import Person

@@ -10,7 +10,7 @@ from flask import Flask
 from embedded.postgres import Postgres
 from embedded.valkey import Valkey
 from tests.conftest import SECRET
-from tests.hostile.conftest import believing, closed
+from tests.hostile.applications import believing, closed
 from webapp import create_app
 from webapp.cache import redis as redis_module
 from webapp.config import Settings

@@ -11,8 +11,6 @@ from tests.hostile.answers import assert_problem
 from tests.hostile.outages.driver import CALLS, Driver
 from tests.hostile.outages.machines import DATABASE_TROUBLES, KEEPS_ITS_VALUES, REDIS_TROUBLES, Machines, flush_redis
 
-pytestmark = pytest.mark.xdist_group("failure matrix")
-
 
 @dataclass
 class Outage:

@@ -10,15 +10,13 @@ import redis
 from flask import Flask
 
 from tests.hostile.answers import assert_problem, assert_refused
-from tests.hostile.conftest import believing
+from tests.hostile.applications import believing
 from tests.hostile.crowd import all_at_once
 from tests.hostile.elsewhere import at
 from tests.hostile.outages.driver import CALLS, Driver, change, log_in, log_out, refresh
 from tests.hostile.outages.machines import REDIS_TROUBLES, Machines
 from webapp.cache.redis import Cache
 from webapp.extensions import db
-
-pytestmark = pytest.mark.xdist_group("outages")
 
 
 @pytest.mark.parametrize("trouble", REDIS_TROUBLES)

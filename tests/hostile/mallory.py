@@ -1,0 +1,18 @@
+"""Mallory, who sends what nobody should."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.hostile.lasting import Door
+from tests.people import Person
+
+
+@pytest.fixture
+def mallory(door: Door) -> Iterator[Person]:
+    """A caller with good tokens, an active drive, and bad intentions; the drive must be as it was afterwards."""
+    person = door.mallory
+    listed = person.get("/sessions").json
+    yield person
+    assert person.get("/sessions").json == listed
+    assert person.get("/users/me").status_code == 200
