@@ -13,6 +13,7 @@ from tests.e2e.driver import Driver, expect
 from tests.e2e.fleet import Fleet
 from tests.e2e.web_workers import connections, wait_for_hits
 
+PROGRAMS = ("web", "worker", "beat")
 SLOWEST_S = 1.0
 
 
@@ -76,6 +77,8 @@ def test_every_call_is_answered_from_the_database_and_hits_come_back(
                     quick(200, alice.call("GET", "/sessions", api=reader))
             ended = quick(200, alice.call("POST", f"{path}/end", {})).json
         wait_for_hits(workers, alice, session["id"])
+        for name in PROGRAMS:
+            assert fleet.is_running(name), f"{name} did not outlive it"
         for worker in workers:
             assert alice.call("GET", path, api=worker).json == ended
             expect(401, alice.call("GET", path, token=first["access_token"], api=worker))

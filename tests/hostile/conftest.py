@@ -4,7 +4,6 @@ secrets.
 
 import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import flask_migrate
 import psycopg
@@ -24,14 +23,6 @@ from webapp.cache import redis as redis_module
 from webapp.config import Settings
 
 MakeApp = Callable[..., Flask]
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a module on one worker: they are many and short, and handing each one out takes longer."""
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 
 @pytest.fixture(scope="package", autouse=True)
