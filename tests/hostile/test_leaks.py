@@ -49,6 +49,11 @@ def whole_life(app: Flask, person: Person) -> None:
     other.log_in()
     other.delete("/users/me", json={"password": f"{PASSWORD} wrong"})
     assert other.delete("/users/me", json={"password": PASSWORD}).status_code == 204
+    # What was fenced holds nothing any more: somebody's account and drives stay hot for the search.
+    hot = Person.registered(app, "hot@example.com")
+    path = f"/sessions/{hot.starts_a_drive()['id']}"
+    for way in ("/users/me", "/sessions", path, path):
+        assert hot.get(way).status_code == 200
 
 
 def database(url: str) -> psycopg.Connection[tuple[object, ...]]:

@@ -13,6 +13,8 @@ from tests.hostile.crowd import all_at_once
 from tests.hostile.elsewhere import another_login, at, let_time_pass
 from tests.hostile.forgery import claims_of, minted
 from tests.people import Person
+from webapp.auth import logins
+from webapp.auth.guard import Claims
 from webapp.auth.logins import REUSE_GRACE_S
 from webapp.database import read_connection
 from webapp.models import AuditEvent, Login
@@ -113,6 +115,19 @@ def test_reuse_by_twenty_at_once_kills_the_family(app: Flask, alice: Person) -> 
     assert {answer.status_code for answer in answers} == {401}
     assert_refused(alice.get("/users/me"), code="token_revoked")
     assert {event.user_id for event in events(app, "refresh_reused")} == {alice.id}
+
+
+def test_a_refresh_that_a_logout_overtakes_is_refused(
+    make_app: MakeApp, alice: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere, rotate = at(make_app(), alice), logins.rotate
+
+    def overtaken(claims: Claims) -> Login:
+        assert elsewhere.post(LOGOUT).status_code == 204  # The guard has let the refresh through already.
+        return rotate(claims)
+
+    monkeypatch.setattr(logins, "rotate", overtaken)
+    assert_refused(refreshed(alice), code="token_revoked")
 
 
 RACES = 100
