@@ -14,8 +14,6 @@ import statistics
 import time
 from contextlib import ExitStack
 
-from sqlalchemy import text
-
 from bench.contenders import BARE, OURS, Contender, Field
 from bench.cpu import cpu_us
 from bench.load import Load
@@ -75,7 +73,7 @@ def arguments() -> argparse.Namespace:
 def grow(stands: Stores, known: int, size: int) -> float:
     """Insert and cache the sessions from `known` to `size`. Return how many were filled per second."""
     insert_sessions(db.engine, size - known, start=known)
-    stands.vacuum()
+    stands.administer("VACUUM ANALYZE")
     started = time.perf_counter()
     stands.warm(range(known, size))
     return (size - known) / (time.perf_counter() - started)
@@ -118,12 +116,9 @@ def reconcile_costs(stands: Stores) -> str:
     lines = ["| reconciliation | compared | seconds | CPU s: own | Valkey | PostgreSQL |", "|---|---|---|---|---|---|"]
     lines.append(reconciled("nothing changed lately", stands))
     # Not in the last 30 s: an entry that is there is not looked at twice then.
-    change = "UPDATE driving_sessions SET updated_at = now() - interval '1 minute'"
-    with db.engine.begin() as connection:
-        connection.execute(text(change))
+    stands.administer("UPDATE driving_sessions SET updated_at = now() - interval '1 minute'")
     lines.append(reconciled("every session changed lately, none is behind", stands))
-    with db.engine.begin() as connection:
-        connection.execute(text("UPDATE driving_sessions SET updated_at = now() - interval '1 day'"))
+    stands.administer("UPDATE driving_sessions SET updated_at = now() - interval '1 day'")
     return "\n".join(lines)
 
 

@@ -12,12 +12,13 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from bench.coherence.findings import Findings
+from bench.coherence.findings import ENDED, Findings
 from embedded.valkey import Valkey
 from tests.e2e.fleet import Fleet
 from webapp.cache import keys
 
 CACHED = (keys.SESSION_PREFIX, keys.SESSION_LIST_PREFIX, keys.USER_PREFIX, keys.BLACKLIST_PREFIX)
+PROGRAMS = ("web", "worker", "beat")
 SNAPSHOT = "dump.rdb"
 LONGEST_PAUSE_S = 3.0
 CLIENT_TIMEOUT_S = 5.0
@@ -36,9 +37,15 @@ class Faults:
     def run(self, chosen: frozenset[str], over: threading.Event) -> None:
         """Break one thing after another until it is over."""
         names = [name for name in self.kinds if name in chosen]
-        while names and not over.wait(self.chance.expovariate(1 / self.mean_pause_s)):
-            [name] = self.chance.choices(names, [self.kinds[name][0] for name in names])
-            self.kinds[name][1](self)
+        while not over.wait(self.chance.expovariate(1 / self.mean_pause_s)):
+            self.look_after()
+            if names:
+                [name] = self.chance.choices(names, [self.kinds[name][0] for name in names])
+                self.kinds[name][1](self)
+        self.look_after()
+
+    def look_after(self) -> None:
+        """Look whether something broke by itself."""
 
 
 class RedisFaults(Faults):
@@ -115,6 +122,13 @@ class ProcessFaults(Faults):
     def __init__(self, fleet: Fleet, findings: Findings, seed: int) -> None:
         super().__init__(findings, seed)
         self._fleet = fleet
+
+    def look_after(self) -> None:
+        """Count what ended by itself, and start it again, as whoever runs it would."""
+        for program in PROGRAMS:
+            if not self._fleet.is_running(program):
+                self.findings.violation(ENDED, f"{program}: {self._fleet.tails()[program]}", [])
+                self._fleet.ensure(program)
 
     def _kill_a_web_worker(self) -> None:
         self._kill_a_child("web", "kill_web_worker")

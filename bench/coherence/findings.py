@@ -19,14 +19,16 @@ EVIDENCE_KEPT = 5
 EVIDENCE_WINDOW_S = 10.0
 
 STALE, BACKWARDS, MISTAKEN = "stale", "backwards", "mistaken"
-REVIVED, REFUSED, DEFECTS = "revived tokens", "refused tokens", "answers 500"
+REVIVED, REFUSED = "revived tokens", "refused tokens"
+DEFECTS, ENDED = "answers 500", "ended processes"
 VIOLATIONS = {
     STALE: "reads older than what was acknowledged before they began",
     BACKWARDS: "reads older than what an earlier read had returned",
     MISTAKEN: "reads whose content is not that of their version, or of what was not deleted and is not there",
     REVIVED: "tokens accepted after their logout was acknowledged",
     REFUSED: "good tokens that were refused",
-    DEFECTS: "answers 500",
+    DEFECTS: "answers that tell of a defect",
+    ENDED: "web servers, workers and beats that ended by themselves",
 }
 
 

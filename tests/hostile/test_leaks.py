@@ -14,6 +14,7 @@ from embedded.postgres import Postgres
 from embedded.valkey import Valkey
 from tests.hostile.conftest import MakeApp, closed
 from tests.hostile.elsewhere import NEW_PASSWORD, at, let_time_pass
+from tests.hostile.forgery import claims_of
 from tests.hostile.leaks import leaks_of_database, leaks_of_log, leaks_of_redis
 from tests.people import PASSWORD, Person
 from webapp import create_app
@@ -123,20 +124,16 @@ def test_a_defect_of_the_database_writes_no_hash_into_the_log(
 
 
 def test_the_audit_trail_tells_what_happened_with_request_id_and_address(alice: Person, database_url: str) -> None:
-    alice.client.post(
-        "/api/v1/auth/login",
-        json={"email": alice.email, "password": f"{PASSWORD} wrong"},
-        headers={"X-Request-ID": "the-failed-one"},
-    )
-    assert (
-        alice.call(
-            "PUT", "/users/me/password", json={"current_password": PASSWORD, "new_password": NEW_PASSWORD}
-        ).status_code
-        == 200
-    )
-    query = "SELECT event, request_id, ip, user_id::text FROM audit_events ORDER BY created_at, id"
+    named = {"X-Request-ID": "the-failed-one"}
+    guess = {"email": alice.email, "password": f"{PASSWORD} wrong"}
+    alice.client.post("/api/v1/auth/login", json=guess, headers=named)
+    assert alice.delete("/users/me", json={"password": f"{PASSWORD} wrong"}).status_code == 403
+    passwords = {"current_password": PASSWORD, "new_password": NEW_PASSWORD}
+    assert alice.call("PUT", "/users/me/password", json=passwords).status_code == 200
+    query = "SELECT event, request_id, login_id::text, ip, user_id::text FROM audit_events ORDER BY created_at, id"
     with database(database_url) as connection:
         rows = connection.execute(query).fetchall()
-    assert [row[0] for row in rows] == ["registered", "login", "login_failed", "password_changed"]
-    assert ("login_failed", "the-failed-one", "127.0.0.1", alice.id) in rows
-    assert all(row[1] and row[2] == "127.0.0.1" and row[3] == alice.id for row in rows)
+    assert [row[0] for row in rows] == ["registered", "login", "login_failed", "login_failed", "password_changed"]
+    assert rows[2][1:3] == ("the-failed-one", None)
+    assert rows[3][2] == claims_of(alice.tokens["access_token"])["login"]
+    assert all(row[1] and row[3:] == ("127.0.0.1", alice.id) for row in rows)

@@ -54,4 +54,4 @@ def test_each_cell(outage: Outage, call: str) -> None:
             assert ("hit" in answer.headers["Cache-Status"]) == is_hit
     else:
         assert_problem(answer, 503, code="service_unavailable")
-    assert took_s < 2  # Below 1 s on an idle machine, also with a Redis that hangs.
+    assert took_s < 4  # Below 1 s on an idle machine, also with a Redis that hangs.

@@ -107,7 +107,7 @@ def test_a_database_that_hangs_is_an_outage_within_seconds(machines: Machines, t
         assert answers.pop("a cached read").status_code == 200
     for answer in answers.values():
         assert_problem(answer, 503)
-    assert took_s < 12
+    assert took_s < 20  # About 6 s on an idle machine.
 
 
 @contextmanager
