@@ -69,15 +69,16 @@ class Cache:
 
     def _connection_options(self, settings: "Settings") -> dict[str, Any]:
         tls = {} if settings.redis_tls_verify or not settings.redis_url.startswith("rediss://") else NO_TLS_VERIFICATION
+        keepalive = {} if settings.redis_url.startswith("unix://") else {"socket_keepalive": True}
         return {
             "socket_timeout": COMMAND_TIMEOUT_S,
             "socket_connect_timeout": COMMAND_TIMEOUT_S,
-            "socket_keepalive": True,
             "decode_responses": True,
             "encoding_errors": "replace",  # Bytes under a key that are not ours are no entry, and no error.
             "protocol": 2,
             "retry": Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
             "redis_connect_func": self._greet,
+            **keepalive,
             **tls,
         }
 

@@ -1,0 +1,22 @@
+"""Redis is reached at every kind of address that the settings take."""
+
+from pathlib import Path
+
+from embedded.valkey import Valkey
+from tests.conftest import SECRET
+from webapp import create_app
+from webapp.cache.redis import Cache, close_redis
+from webapp.config import Settings
+
+
+def test_redis_is_reached_over_a_unix_socket(tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    with Valkey(config={"unixsocket": str(path)}) as server:
+        url = f"unix://:{server.password}@{path}"
+        app = create_app(Settings(redis_url=url, jwt_secret_key=SECRET, var_dir=tmp_path, log_level="WARNING"))
+        cache: Cache = app.extensions["cache"]
+        try:
+            assert cache.client.ping()
+            assert cache.hot_pool.get_connection().can_read(0) is False
+        finally:
+            close_redis(app)
