@@ -19,6 +19,7 @@ from redis import RedisError
 from webapp import create_app
 from webapp.cache import keys
 from webapp.cache.redis import get_redis
+from worker import broker
 
 log = structlog.get_logger(__name__)
 
@@ -44,6 +45,7 @@ class AppContextTask(Task):
             return self.run(*args, **kwargs)
 
 
+broker.use()
 celery = Celery("worker", task_cls=AppContextTask, include=["worker.warming", "worker.upkeep"])
 celery.config_from_object("celeryconfig")
 

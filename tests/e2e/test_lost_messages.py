@@ -2,6 +2,7 @@
 
 import redis
 
+from embedded.valkey import Valkey
 from tests.e2e.conftest import RECONCILE_INTERVAL_S
 from tests.e2e.driver import Driver, expect
 from tests.e2e.fleet import Fleet
@@ -11,6 +12,10 @@ from webapp.jobs import QUEUES
 
 TAKEN = ("unacked", "unacked_index")
 """Where Celery's transport keeps the messages that a worker has taken and not yet done."""
+
+OUTAGES = 4
+CHANGES_UNDER_WAY = 10
+RECONNECTED_WITHIN_S = 20.0
 
 MARGIN_S = 4.0
 """For beat to find its rhythm and the worker its queue, on a busy machine, in s."""
@@ -50,3 +55,19 @@ def test_the_worker_goes_on_when_one_of_its_children_is_killed(
     )
     changed = expect(200, alice.call("PATCH", f"/sessions/{session['id']}", {"name": "After"})).json
     wait_until_cached(cached, session["id"], changed["version"], within_s=10)
+
+
+def test_the_worker_and_beat_outlive_a_broker_that_dies_with_messages_under_way(
+    fleet: Fleet, fleet_valkey: Valkey, cached: redis.Redis, alice: Driver
+) -> None:
+    path = f"/sessions/{alice.starts_a_drive()['id']}"
+    for outage in range(OUTAGES):
+        for number in range(CHANGES_UNDER_WAY):
+            changed = expect(200, alice.call("PATCH", path, {"name": f"{outage}, {number}"})).json
+        fleet_valkey.kill()
+        expect(200, alice.call("GET", path))
+        fleet_valkey.start()
+        changed = expect(200, alice.call("PATCH", path, {"name": f"After {outage}"})).json
+        wait_until_cached(cached, changed["id"], changed["version"], within_s=RECONNECTED_WITHIN_S)
+        for name in ("worker", "beat"):
+            assert fleet.is_running(name), f"{name} did not outlive it"
