@@ -42,6 +42,12 @@ def test_the_document_is_valid(description: Description) -> None:
     jsonschema_rs.validator_for(specification).validate(description.document)
 
 
+def test_the_document_is_the_same_each_time_it_is_read(described_app: Flask) -> None:
+    first, second = (described_app.test_client().get("/openapi.json").get_json() for _ in range(2))
+    assert set(references(second)) <= {f"#/components/schemas/{name}" for name in second["components"]["schemas"]}
+    assert second == first
+
+
 def test_every_schema_is_valid(description: Description) -> None:
     for schema in description.document["components"]["schemas"].values():
         jsonschema_rs.meta.validate(schema)

@@ -4,6 +4,7 @@ spectree collects the declarations. Its own reading of requests turns malformed 
 place.
 """
 
+from copy import deepcopy
 from typing import Any
 
 from flask import Flask
@@ -85,7 +86,7 @@ def responses(*problems: int, **models: Any) -> Responses:
 def openapi_document(app: Flask) -> dict[str, Any]:
     """Describe every declared route of `app`."""
     api.app = app
-    document: dict[str, Any] = api._generate_spec()
+    document: dict[str, Any] = deepcopy(api.spec)  # Made once: a second time spectree would leave nested models out.
     for methods in document["paths"].values():
         for operation in methods.values():
             _say_what_spectree_does_not(operation, document["components"]["schemas"])
