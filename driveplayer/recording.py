@@ -4,6 +4,7 @@ The trips file carries what NREL computed of each trip from the same recording: 
 """
 
 import csv
+import io
 import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
@@ -89,13 +90,15 @@ def _statistics(row: dict[str, str], place: str) -> Statistics:
 def _rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, dict[str, str]]]:
     """Yield each row of a CSV file that has at least these columns, with its place for error messages."""
     try:
+        # Read whole, so that no file stays open in a generator whose caller stops at a bad row.
         with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file, restval="", strict=True)
-            missing = [column for column in columns if column not in (reader.fieldnames or ())]
-            if missing:
-                raise RecordingError(f"{path}: has no column {' and no column '.join(missing)}")
-            for row in reader:
-                yield f"{path}, line {reader.line_num}", row
+            text = file.read()
+        reader = csv.DictReader(io.StringIO(text, newline=""), restval="", strict=True)
+        missing = [column for column in columns if column not in (reader.fieldnames or ())]
+        if missing:
+            raise RecordingError(f"{path}: has no column {' and no column '.join(missing)}")
+        for row in reader:
+            yield f"{path}, line {reader.line_num}", row
     except OSError as error:
         raise RecordingError(f"{path}: cannot be read: {error.strerror}") from error
     except (UnicodeDecodeError, csv.Error) as error:
