@@ -7,6 +7,8 @@ from collections.abc import Iterator
 import flask_migrate
 import pytest
 from flask import Flask
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 from embedded.postgres import Postgres
 from embedded.valkey import Valkey
@@ -16,7 +18,22 @@ from webapp.cache.redis import Cache, close_redis
 from webapp.config import Settings
 from webapp.extensions import db
 
+REAL_PROCESSES = ("tests/e2e/", "tests/coherence/test_checker.py")
 SECRET = "only-for-tests-0123456789-abcdefghijklmnop"
+
+
+class ByFile(LoadFileScheduling):
+    """Hands out the tests a file at a time, and those of real processes together: two fleets at once would take each
+    other's processors away.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "real processes" if nodeid.startswith(REAL_PROCESSES) else super()._split_scope(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
+    """Let pytest-xdist hand out the tests this way."""
+    return ByFile(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -16,9 +16,6 @@ from bench.coherence.run import Options, run
 SECONDS = float(os.environ.get("CHECKER_SECONDS") or 40)
 START_AND_STOP_S = 120
 
-# With the other tests of real processes: they would take each other's processors away.
-pytestmark = pytest.mark.xdist_group("e2e")
-
 
 @pytest.mark.timeout(SECONDS + START_AND_STOP_S)
 def test_no_promise_is_broken_while_everything_else_is() -> None:

@@ -16,9 +16,6 @@ from tests.coherence.world import Call, Limits, World
 from webapp.cache.entries import DELETED, PENDING_TTL_MS
 from webapp.cache.redis import Cache
 
-# In one process, so that each protocol is explored once.
-pytestmark = pytest.mark.xdist_group("model")
-
 NO_LOSS, ONE_LOSS, TWO_LOSSES_AND_A_CRASH = (0, 0), (1, 0), (2, 1)
 
 

@@ -16,9 +16,6 @@ from embedded.child import StartError
 from embedded.postgres import Postgres
 from embedded.postgres_binaries import binaries
 
-# One server for the file, on whichever test process.
-pytestmark = pytest.mark.xdist_group("postgres")
-
 
 @pytest.fixture(scope="module")
 def postgres() -> Iterator[Postgres]:

@@ -4,6 +4,7 @@ secrets.
 
 import sys
 from collections.abc import Callable, Iterator
+from secrets import token_hex
 
 import flask_migrate
 import psycopg
@@ -64,7 +65,7 @@ def make_app(app: Flask, settings: Settings) -> Iterator[MakeApp]:
 def door(postgres: Postgres, valkey: Valkey) -> Iterator[Door]:
     """A drive of Carol's, hot in the cache of an application with a database of its own."""
     settings = Settings(
-        database_url=postgres.create_database("lasting"),
+        database_url=postgres.create_database(f"lasting_{token_hex(4)}"),
         redis_url=valkey.url,
         jwt_secret_key=SECRET,
         password_hash_memory_kib=8,
