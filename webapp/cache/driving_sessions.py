@@ -1,9 +1,8 @@
 """What a cached driving session is: its owner, and the JSON that `GET /sessions/{id}` answers, byte for byte."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from flask import current_app
@@ -32,8 +31,7 @@ _COLUMNS = [
 _BY_ID = select(*_COLUMNS).where(_TABLE.c.id.in_(bindparam("session_ids", expanding=True)))
 
 
-@dataclass(frozen=True, slots=True)
-class CachedSession:
+class CachedSession(NamedTuple):
     """A driving session as it is served. Whoever serves it must hold `owner_id` against the caller first."""
 
     owner_id: str

@@ -25,7 +25,6 @@ caller.
 
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 from redis import ResponseError
@@ -45,8 +44,7 @@ HEADER_LENGTH = 63
 """More characters than state, epoch and version take together."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """A row as it is cached: its version, and its body as text. An empty body says that there is no such row."""
 
     version: int
@@ -138,6 +136,16 @@ def new_lease_token() -> str:
     return secrets.token_hex(8)
 
 
+def parse(raw: str | None, epoch: str) -> Entry | None:
+    """Return the value in a stored string that has the stamp of `epoch`, or None for every other state."""
+    if raw is None:
+        return None
+    parts = raw.split("|", 3)
+    if len(parts) != 4 or parts[0] != "v" or parts[1] != epoch or not parts[2].isdecimal():
+        return None
+    return Entry(int(parts[2]), parts[3])
+
+
 class Entries:
     """The protocol over one Redis client.
 
@@ -152,12 +160,7 @@ class Entries:
 
     def parse(self, raw: str | None) -> Entry | None:
         """Return the value in a stored string, or None for every other state."""
-        if raw is None or raw[:2] != "v|":
-            return None
-        parts = raw.split("|", 3)
-        if len(parts) != 4 or parts[1] != self._epoch() or not parts[2].isdecimal():
-            return None
-        return Entry(int(parts[2]), parts[3])
+        return parse(raw, self._epoch())
 
     def read(self, keys: Sequence[str]) -> list[Entry | None]:
         """Read many keys in one round trip; None where there is no value to serve."""

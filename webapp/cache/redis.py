@@ -52,7 +52,7 @@ class Cache:
     """What one application holds of Redis: the client, the protocol over it, and whether it may be believed."""
 
     def __init__(self, settings: "Settings") -> None:
-        self._epoch, self._epoch_asked = "", -1
+        self.epoch, self._epoch_asked = "", -1
         self._epoch_lock = threading.Lock()
         self._greetings = itertools.count()
         # The threads that answer hot reads keep a connection each (see `webapp.edge`); the rest share what is left.
@@ -64,7 +64,7 @@ class Cache:
             )
         )
         self.hot_pool = ConnectionPool.from_url(settings.redis_url, max_connections=settings.web_threads, **options)
-        self.entries = Entries(self.client, lambda: self._epoch)
+        self.entries = Entries(self.client, lambda: self.epoch)
         self.trust = Trust(self.entries, probe_interval_s=settings.cache_probe_interval_ms / 1000)
 
     def _connection_options(self, settings: "Settings") -> dict[str, Any]:
@@ -109,7 +109,7 @@ class Cache:
         """
         with self._epoch_lock:
             if asked > self._epoch_asked:
-                self._epoch, self._epoch_asked = epoch, asked
+                self.epoch, self._epoch_asked = epoch, asked
 
 
 def init_redis(app: Flask) -> Cache:
