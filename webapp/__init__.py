@@ -8,7 +8,7 @@ from webapp.cache import declared as declared  # Attaches the coherence listener
 from webapp.cache.reconcile import reconcile
 from webapp.cache.redis import init_redis
 from webapp.config import Settings, load
-from webapp.database import engine_options, prepare_engine
+from webapp.database import engine_options, init_database
 from webapp.driving import routes as driving_routes
 from webapp.edge import Edge
 from webapp.extensions import db, migrate
@@ -42,8 +42,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     passwords.init_passwords(app)
     cache = init_redis(app)
     init_rate_limits(app, cache)
-    with app.app_context():
-        prepare_engine(db.engine, settings)
+    init_database(app, settings)
     cache.trust.reconcile_with(lambda: _reconcile(app))
     register_error_handlers(app)
     register_request_hooks(app)

@@ -15,7 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from sqlalchemy import Connection, Engine, event
+from flask import Flask, current_app
+from sqlalchemy import Connection, Engine, ExceptionContext, event
+from sqlalchemy.exc import InvalidatePoolError
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from webapp.config import Settings
 from webapp.extensions import db
@@ -23,6 +26,12 @@ from webapp.extensions import db
 STATEMENT_TIMEOUT_MS = 2_500
 LOCK_TIMEOUT_MS = 1_000
 IDLE_IN_TRANSACTION_TIMEOUT_MS = 5_000
+PING_AFTER_IDLE_S = 1.0
+"""A connection that lay idle for longer is asked whether it still stands before it is used, in s. A restart of the
+database takes longer; to ask each time would cost every request a round trip.
+"""
+READ_ONLY_TRANSACTION = "25006"
+"""PostgreSQL's code for a write that a standby refuses: a failover is under way."""
 ANSWER_TIMEOUT_S = 3.0
 """How long an answer of the database is waited for, in s: a little longer than the server works on a statement."""
 SQLITE_BUSY_TIMEOUT_MS = 2_500
@@ -44,7 +53,6 @@ def engine_options(settings: Settings) -> dict[str, Any]:
     options = " ".join(f"-c {name}={value}" for name, value in limits.items())
     return {
         **pool,
-        "pool_pre_ping": True,
         "pool_recycle": 300,
         "connect_args": {"connect_timeout": 2, "options": options, "application_name": "driving-sessions"},
     }
@@ -53,7 +61,7 @@ def engine_options(settings: Settings) -> dict[str, Any]:
 class DeadlineConnection(psycopg.Connection[Any]):
     """A connection that gives up on a server that hangs.
 
-    The server's own time limits do not help then, and nor does `pool_pre_ping`: a request would hang with it.
+    The server's own time limits do not help then, and nor does a ping: a request would hang with it.
     """
 
     def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
@@ -68,10 +76,20 @@ class DeadlineConnection(psycopg.Connection[Any]):
             raise psycopg.OperationalError(f"no answer from the database within {ANSWER_TIMEOUT_S} s") from error
 
 
-def prepare_engine(engine: Engine, settings: Settings) -> None:
+def init_database(app: Flask, settings: Settings) -> None:
+    """Prepare the engine of `app`, and one for reads on the same pool."""
+    with app.app_context():
+        _prepare(db.engine, settings)
+        app.extensions["read_engine"] = db.engine.execution_options(isolation_level="AUTOCOMMIT")
+
+
+def _prepare(engine: Engine, settings: Settings) -> None:
     """Give an engine what its database needs: PostgreSQL a deadline; SQLite a folder, pragmas and a way to begin."""
     if engine.dialect.name == "postgresql":
         event.listen(engine, "do_connect", _connect_with_deadline)
+        event.listen(engine, "checkin", _note_the_time)
+        event.listen(engine, "checkout", _Ping(engine))
+        event.listen(engine, "handle_error", _leave_a_standby)
         return
     Path(settings.sqlalchemy_url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
     event.listen(engine, "connect", _set_pragmas)
@@ -80,6 +98,31 @@ def prepare_engine(engine: Engine, settings: Settings) -> None:
 
 def _connect_with_deadline(_dialect: Any, _record: Any, args: Any, options: Any) -> DeadlineConnection:
     return DeadlineConnection.connect(*args, **options)
+
+
+def _note_the_time(_dbapi_connection: Any, record: ConnectionPoolEntry) -> None:
+    record.info["used_at"] = time.monotonic()
+
+
+class _Ping:
+    """Asks a connection that lay idle whether it still stands. If not, the pool begins anew."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._dialect = engine.dialect
+
+    def __call__(self, dbapi_connection: Any, record: ConnectionPoolEntry, _proxy: Any) -> None:
+        if time.monotonic() - record.info.get("used_at", time.monotonic()) <= PING_AFTER_IDLE_S:
+            return
+        try:
+            self._dialect.do_ping(dbapi_connection)
+        except psycopg.Error as error:
+            raise InvalidatePoolError from error
+
+
+def _leave_a_standby(context: ExceptionContext) -> None:
+    """Give up a connection to a server that takes no writes: the pool then finds the new primary."""
+    if getattr(context.original_exception, "sqlstate", None) == READ_ONLY_TRANSACTION:
+        context.is_disconnect = True
 
 
 def _set_pragmas(dbapi_connection: Any, _record: Any) -> None:
@@ -96,5 +139,6 @@ def _begin(connection: Connection) -> None:
 @contextmanager
 def read_connection() -> Iterator[Connection]:
     """Lend a connection for reads. Each statement sees what was committed when it began."""
-    with db.engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+    engine: Engine = current_app.extensions["read_engine"]
+    with engine.connect() as connection:
         yield connection

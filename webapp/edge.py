@@ -38,7 +38,6 @@ PATH_LENGTH = len(PREFIX) + 36
 BEARER = "Bearer "
 
 
-
 @lru_cache(maxsize=4096)
 def user_in(raw: str | None, epoch: str) -> users.CachedUser | None:
     """Return the user in a stored string. Many requests meet the same one, and it says all that a `CachedUser` does."""
@@ -147,7 +146,7 @@ class OneConnectionPerThread:
         connection = held.connection
         try:
             # Packed here: redis-py's own packing takes three times as long.
-            connection.send_packed_command([pack_command(("MGET", *cache_keys))], check_health=False)
+            connection.send_packed_command([pack_command(("MGET", *cache_keys))], check_health=False)  # type: ignore[arg-type]
             answer: list[str | None] = connection.read_response()
         except BaseException:
             # An answer that comes later must not be taken for that of the next question.

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 from flask import current_app
-from sqlalchemy import Connection, Select, and_, or_, select, update
+from sqlalchemy import Connection, Select, and_, bindparam, or_, select, update
 from sqlalchemy.orm import Session
 
 from webapp import cursors
@@ -24,6 +24,13 @@ from webapp.models import DrivingSession, User
 DEFAULT_LIMIT = 20
 
 SMALL_SUMMARY = ("status", "duration_s", "distance_m")
+_RAISE_COUNTER = (
+    update(User)
+    .where(User.id == bindparam("user_id"))
+    .values(sessions_version=User.sessions_version + 1, updated_at=User.updated_at)
+    .returning(User.sessions_version)
+)
+
 LEFT_OUT = ("notes", "device", "summary")
 
 
@@ -68,12 +75,7 @@ def raise_counters(session: Session, changes: Changes) -> Fences:
 
 
 def _raise_counter(session: Session, user_id: str) -> int:
-    return session.connection().scalar(  # type: ignore[return-value]
-        update(User)
-        .where(User.id == user_id)
-        .values(sessions_version=User.sessions_version + 1, updated_at=User.updated_at)
-        .returning(User.sessions_version)
-    )
+    return session.connection().scalar(_RAISE_COUNTER, {"user_id": user_id})  # type: ignore[return-value]
 
 
 def _load(connection: Connection, user_ids: Sequence[str]) -> dict[str, Entry]:

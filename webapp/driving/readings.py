@@ -8,11 +8,11 @@
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, case, insert, select, update
 
 from webapp.clock import rfc3339, utcnow
 from webapp.driving import chunks, summary
@@ -27,6 +27,21 @@ ACCEPTED_AFTER_END = timedelta(hours=24)
 MAX_BEFORE_START = timedelta(minutes=5)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
+_TABLE = ReadingChunk.__table__
+# Built once: to build them takes as long as to run them. The data, which is large, only of the blocks that are touched.
+_CHUNKS = select(
+    _TABLE.c.block,
+    _TABLE.c.partial,
+    case((_TABLE.c.block.in_(bindparam("touched", expanding=True)), _TABLE.c.data)).label("data"),
+).where(_TABLE.c.session_id == bindparam("session_id"))
+_CONTENT: dict[str, Any] = {name: bindparam(name) for name in ("readings_count", "data", "partial")}
+_INSERT = insert(ReadingChunk).values(session_id=bindparam("of_session"), block=bindparam("of_block"), **_CONTENT)
+_UPDATE = (
+    update(ReadingChunk)
+    .where(_TABLE.c.session_id == bindparam("of_session"), _TABLE.c.block == bindparam("of_block"))
+    .values(**_CONTENT)
+)
+
 
 def take_in(session: DrivingSession, batch: Sequence[Reading]) -> dict[str, Any]:
     """Store a batch of a locked session and return its receipt. Raises 409 a day after the end."""
@@ -34,9 +49,9 @@ def take_in(session: DrivingSession, batch: Sequence[Reading]) -> dict[str, Any]
     if session.closed_at is not None and now > session.closed_at + ACCEPTED_AFTER_END:
         raise Conflict("Readings are accepted for 24 hours after the end.", code="session_closed")
     kept, rejected = _sort_out(session, batch, now)
-    accepted = _store(session.id, kept)
+    accepted, partials = _store(session.id, kept)
     if accepted:
-        _update(session, accepted, now)
+        _update(session, accepted, partials, now)
     else:
         record_contact(session.id, now)
     db.session.flush()
@@ -65,36 +80,39 @@ def _sort_out(
     return kept, rejected
 
 
-def _store(session_id: str, kept: Sequence[chunks.Reading]) -> list[chunks.Reading]:
-    """Merge readings into their chunks and return those that are new. The first of two with one seq counts."""
+def _store(session_id: str, kept: Sequence[chunks.Reading]) -> tuple[list[chunks.Reading], dict[int, summary.Partial]]:
+    """Merge readings into their chunks. Return those that are new, and the partial of every chunk of the drive.
+
+    The first of two readings with one seq counts.
+    """
     by_block: dict[int, list[chunks.Reading]] = defaultdict(list)
     for reading in kept:
         by_block[chunks.block_of(reading["seq"])].append(reading)
-    stored = {
-        chunk.block: chunk
-        for chunk in db.session.scalars(
-            select(ReadingChunk).where(ReadingChunk.session_id == session_id, ReadingChunk.block.in_(by_block))
-        )
-    }
-    new = []
+    rows = db.session.connection().execute(_CHUNKS, {"session_id": session_id, "touched": list(by_block)}).all()
+    partials = {row.block: row.partial for row in rows}
+    blobs = {row.block: row.data for row in rows if row.data is not None}
+    new: list[chunks.Reading] = []
     for block, readings in by_block.items():
-        chunk = stored.get(block) or ReadingChunk(session_id=session_id, block=block, readings_count=0)
-        held = chunks.decode(chunk.data) if chunk.readings_count else {}
-        for reading in readings:
-            if reading["seq"] not in held:
-                held[reading["seq"]] = reading
-                new.append(reading)
-        if len(held) > chunk.readings_count:
-            chunk.readings_count = len(held)
-            chunk.data = chunks.encode(held)
-            chunk.partial = summary.partial(held.values())
-            db.session.add(chunk)
-    return new
+        held = chunks.decode(blobs[block]) if block in blobs else {}
+        fresh = {reading["seq"]: reading for reading in reversed(readings) if reading["seq"] not in held}
+        if fresh:
+            held |= fresh
+            new += fresh.values()
+            partials[block] = summary.partial(held.values())
+            content = {"readings_count": len(held), "data": chunks.encode(held), "partial": partials[block]}
+            place = {"of_session": session_id, "of_block": block}
+            db.session.connection().execute(_UPDATE if block in blobs else _INSERT, place | content)
+    return new, partials
 
 
-def _update(session: DrivingSession, accepted: Sequence[chunks.Reading], now: datetime) -> None:
+def _update(
+    session: DrivingSession,
+    accepted: Sequence[chunks.Reading],
+    partials: Mapping[int, summary.Partial],
+    now: datetime,
+) -> None:
     latest = EPOCH + timedelta(milliseconds=max(reading["t"] for reading in accepted))
-    session.summary = _summary(session)
+    session.summary = _summary(session, partials)
     session.readings_count += len(accepted)
     session.last_seq = max(session.last_seq if session.last_seq is not None else -1, *(r["seq"] for r in accepted))
     session.last_reading_at = max(session.last_reading_at or latest, latest)
@@ -102,20 +120,16 @@ def _update(session: DrivingSession, accepted: Sequence[chunks.Reading], now: da
     session.last_contact_at = now
 
 
-def _summary(session: DrivingSession) -> dict[str, Any]:
-    db.session.flush()
-    rows = db.session.execute(
-        select(ReadingChunk.block, ReadingChunk.partial).where(ReadingChunk.session_id == session.id)
-    ).all()
+def _summary(session: DrivingSession, partials: Mapping[int, summary.Partial]) -> summary.Summary:
     status: Literal["live", "final"] = "live" if session.status == ACTIVE else "final"
-    partials = [row.partial for row in rows]
+    blocks, of_blocks = list(partials), list(partials.values())
     try:
-        return summary.summarize(partials, status)
+        return summary.summarize(of_blocks, status)
     except summary.OverlappingPartialsError as overlap:
         # A device's clock was set back: chunks that overlap in time are summed up together, from their readings.
         overlapping = {position for group in overlap.groups for position in group}
-        joined = [_partial_of(session.id, [rows[position].block for position in group]) for group in overlap.groups]
-        apart = [partial for position, partial in enumerate(partials) if position not in overlapping]
+        joined = [_partial_of(session.id, [blocks[position] for position in group]) for group in overlap.groups]
+        apart = [partial for position, partial in enumerate(of_blocks) if position not in overlapping]
         return summary.summarize(apart + joined, status)
 
 

@@ -6,7 +6,7 @@ active → completed (the client ended it) or → abandoned (no contact for 15 m
 from datetime import datetime, timedelta
 from typing import Any, NoReturn
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.exc import IntegrityError
 
 from webapp.clock import to_milliseconds, utcnow
@@ -21,6 +21,19 @@ MAX_FUTURE = timedelta(minutes=5)
 """How far a client's clock may be ahead of the server's."""
 
 ABANDONED_AFTER = timedelta(minutes=15)
+
+
+# Built once. Whose it is stands in the query: nobody may lock, and so hold up, somebody else's row.
+_LOCKED = (
+    select(DrivingSession)
+    .where(
+        DrivingSession.id == bindparam("session_id"),
+        DrivingSession.user_id == bindparam("user_id"),
+        DrivingSession.deleted_at.is_(None),
+    )
+    .with_for_update(key_share=True)
+    .execution_options(populate_existing=True)
+)
 
 
 def not_found() -> NotFound:
@@ -91,13 +104,7 @@ def _refuse_second_active(user_id: str) -> NoReturn:
 
 def locked(user_id: str, session_id: str) -> DrivingSession:
     """Return a driver's session, locked until the end of the transaction. Raises 404."""
-    # Whose it is stands in the query: nobody may lock, and so hold up, somebody else's row.
-    session = db.session.scalar(
-        select(DrivingSession)
-        .where(DrivingSession.id == session_id, DrivingSession.user_id == user_id, DrivingSession.deleted_at.is_(None))
-        .with_for_update(key_share=True)
-        .execution_options(populate_existing=True)
-    )
+    session = db.session.scalar(_LOCKED, {"session_id": session_id, "user_id": user_id})
     if session is None:
         raise not_found()
     return session

@@ -16,9 +16,6 @@ log = structlog.get_logger(__name__)
 RETRY_AFTER_S = 2
 """What an outage asks of clients, in s."""
 
-READ_ONLY_TRANSACTION = "25006"
-"""PostgreSQL's code for a write that a standby refuses: a failover is under way."""
-
 
 class Problem(Exception):
     """An answer that is an error. Subclasses name status and code; an instance adds what is particular."""
@@ -152,8 +149,7 @@ def _on_http_exception(error: HTTPException) -> Response:
 
 
 def _on_database_error(error: DBAPIError) -> Response:
-    is_read_only = getattr(error.orig, "sqlstate", None) == READ_ONLY_TRANSACTION
-    if isinstance(error, OperationalError) or error.connection_invalidated or is_read_only:
+    if isinstance(error, OperationalError) or error.connection_invalidated:
         return _on_outage(error)
     if isinstance(error, IntegrityError):
         # Two requests raced for a unique value; who lost will, on repeating, be told what it met.
