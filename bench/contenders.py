@@ -60,8 +60,10 @@ class Field:
         hit = self.hits(OURS, READ)
         tokens = [bearer(self.stores.token_of(driver)) for driver in range(DRIVERS)]
         away = self._ours({"REDIS_URL": "redis://127.0.0.1:1/0"})
+        silent = self._ours({"LOG_LEVEL": "WARNING"})
         return [
             hit,
+            replace(hit, name="ours: 200, without a log line", program=silent),
             replace(hit, name="ours: 304", requests=self._reads(READ, {"If-None-Match": ETAG}), status=304),
             replace(hit, name="ours: list of 20", requests=[request("GET", LIST, token) for token in tokens]),
             replace(hit, name="ours: miss", requests=self._reads(COLD, {}), is_cold=True, min_hits=0.0),

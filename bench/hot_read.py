@@ -1,11 +1,13 @@
 """Measure the hot read against a bare Flask route, raw WSGI and the ways in which others cache and authenticate.
 
-    python -m bench.hot_read [--rounds 9] [--seconds 1.0] [--connections 16] [--only TEXT ...]
+    python -m bench.hot_read [--starts 3] [--rounds 4] [--seconds 1.0] [--connections 16] [--only TEXT ...]
 
 Every server has one process pinned to core 0, the gunicorn ones with 4 threads; the load, Valkey and PostgreSQL are on
-core 1. All servers run all the time and are asked in turn, a slice each; a round is one slice of everybody. What counts
-is CPU time per request of the server's processes: unlike the time on the wall it hardly depends on who else is busy on
-the machine. A ratio is the bare Flask route's CPU time over the contender's in the same round; tables show medians.
+core 1. All servers run at the same time and are asked in turn, a slice each; a round is one slice of everybody. They
+are started anew a few times, because where a process happens to lie in memory makes up to a tenth of its speed. What
+counts is CPU time per request of the server's processes: unlike the time on the wall it hardly depends on who else is
+busy on the machine. A ratio is the bare Flask route's CPU time over the contender's in the same round; tables show
+medians.
 """
 
 import argparse
@@ -28,19 +30,16 @@ def main() -> None:
     options = arguments()
     load_before = os.getloadavg()
     peers_python = python_of_peers()
-    with stores(core=LOAD_CORE) as stands, Load(LOAD_CORE) as load, ExitStack() as running:
+    with stores(core=LOAD_CORE) as stands, Load(LOAD_CORE) as load:
         contenders = prepared(Field(stands, peers_python), options.only)
-        servers = started(contenders, stands, running)
         slices: dict[str, list[Slice]] = {contender.name: [] for contender in contenders}
-        for round_number in range(options.rounds + 1):
-            for contender in contenders:
-                if contender.is_cold:
-                    cool(stands)
-                server = servers[contender.name]
-                job = contender.job(server.port, options.connections, options.seconds)
-                measured = slice_of(job, server, stands, load)
-                if round_number:  # The first round warms everything up.
-                    slices[contender.name].append(measured)
+        for _ in range(options.starts):
+            with ExitStack() as running:
+                servers = started(contenders, stands, running)
+                for number in range(options.rounds + 1):
+                    measured = one_round(contenders, servers, stands, load, options)
+                    for name in slices if number else ():  # The first round warms everything up.
+                        slices[name].append(measured[name])
     print(f"Load average before {load_before[0]:.1f}, after {os.getloadavg()[0]:.1f}\n")
     print(table(slices, BARE))
 
@@ -48,11 +47,30 @@ def main() -> None:
 def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m bench.hot_read")
-    parser.add_argument("--rounds", type=int, default=9, help="slices of each contender (9)")
+    parser.add_argument("--starts", type=int, default=3, help="how often the servers are started anew (3)")
+    parser.add_argument("--rounds", type=int, default=4, help="slices of each contender after each start (4)")
     parser.add_argument("--seconds", type=float, default=1.0, help="length of a slice (1.0)")
     parser.add_argument("--connections", type=int, default=16, help="keep-alive connections (16)")
     parser.add_argument("--only", nargs="*", default=[], help="parts of the names of the contenders to run")
     return parser.parse_args()
+
+
+def one_round(
+    contenders: list[Contender],
+    servers: dict[str, WebServer],
+    stands: Stores,
+    load: Load,
+    options: argparse.Namespace,
+) -> dict[str, Slice]:
+    """Ask every contender for the length of a slice, and return what each took."""
+    measured = {}
+    for contender in contenders:
+        if contender.is_cold:
+            cool(stands)
+        server = servers[contender.name]
+        job = contender.job(server.port, options.connections, options.seconds)
+        measured[contender.name] = slice_of(job, server, stands, load)
+    return measured
 
 
 def prepared(field: Field, only: list[str]) -> list[Contender]:

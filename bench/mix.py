@@ -13,7 +13,7 @@ import time
 
 from argon2 import PasswordHasher
 
-from bench.cpu import cpu_us
+from bench.cpu import cpu_us, memory_mib
 from bench.drivers import PASSWORD, Driver
 from bench.procfile import Processes
 from bench.rows import SESSIONS_PER_USER, insert_sessions, session_id
@@ -44,6 +44,8 @@ def main() -> None:
             reports[rate] = traffic.run(rate, options.seconds)
             print(line(rate, reports[rate], before, used(processes, stands), watch.stop()), flush=True)
         traffic.close()
+        memory = ", ".join(f"{mib:.0f}" for mib in memory_mib(processes.pids()["web"]))
+        print(f"\nUnshared memory of each web worker: {memory} MiB")
         print(by_call(options.rates[len(options.rates) // 2], reports))
 
 

@@ -4,12 +4,15 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from redis.client import Pipeline
+from sqlalchemy import event
 
 from tests.people import Person
 from webapp import jobs
-from webapp.cache import keys, warm_up
+from webapp.cache import fills, keys, warm_up
 from webapp.cache.driving_sessions import SESSIONS
 from webapp.cache.redis import Cache
+from webapp.extensions import db
 from worker.warming import warm_sessions, warm_user
 
 
@@ -40,6 +43,29 @@ def test_many_changes_of_many_sessions_ask_for_one_run(alice: Person, bob: Perso
         for person, session_id in sessions:
             person.patch(f"/sessions/{session_id}", json={"name": f"version {n}"})
     assert sent == [jobs.WARM_SESSIONS]
+
+
+def test_a_batch_costs_one_select_one_pipeline_of_leases_and_one_of_puts(
+    app: Flask, alice: Person, cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = []
+    for _ in range(10):
+        ids.append(alice.starts_a_drive()["id"])
+        alice.post(f"/sessions/{ids[-1]}/end", json={})
+    cache.client.flushall()
+    statements: list[str] = []
+    pipelines: list[int] = []
+    execute = Pipeline.execute
+
+    def counted(pipeline: Pipeline, *args: Any, **kwargs: Any) -> Any:
+        pipelines.append(len(pipeline))
+        return execute(pipeline, *args, **kwargs)
+
+    monkeypatch.setattr(Pipeline, "execute", counted)
+    with app.app_context():
+        event.listen(db.engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
+        assert fills.warm(SESSIONS, ids) == len(ids)
+    assert (len(statements), pipelines) == (1, [len(ids), len(ids)])
 
 
 def test_a_change_after_the_run_asks_for_another_one(app: Flask, alice: Person, sent: list[str]) -> None:
