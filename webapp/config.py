@@ -26,6 +26,8 @@ KNOWN_SECRETS = (
     "0" * 16,
 )
 MIN_DIFFERENT_CHARACTERS = 8
+MIN_HASH_MEMORY_KIB = 19_456
+"""OWASP's Password Storage Cheat Sheet: argon2id with 19 MiB and two iterations."""
 DEVELOPMENT_SECRET = "development-only-secret-that-production-refuses"  # noqa: S105 - production refuses it
 
 
@@ -48,7 +50,7 @@ class Settings(BaseSettings):
     session_cache_ttl: int = Field(300, ge=10, le=86_400)
     cache_probe_interval_ms: int = Field(50, ge=0, le=1000)
     reconcile_interval_s: int = Field(5, ge=1, le=300)
-    password_hash_memory_kib: int = Field(19_456, ge=8)
+    password_hash_memory_kib: int = Field(MIN_HASH_MEMORY_KIB, ge=8)
     web_threads: int = Field(4, ge=1, le=64)
     jwt_previous_secret_keys: str = ""
     max_logins_per_user: int = Field(50, ge=1, le=1000)
@@ -103,6 +105,12 @@ class Settings(BaseSettings):
                 raise ValueError("JWT_SECRET_KEY is required when APP_ENV=production")
             if any(_is_guessable(secret) for secret in self.jwt_secrets):
                 raise ValueError("JWT_SECRET_KEY is a known or trivial secret; make one with: openssl rand -hex 32")
+        return self
+
+    @model_validator(mode="after")
+    def _refuse_cheap_hashes(self) -> Self:
+        if self.app_env == "production" and self.password_hash_memory_kib < MIN_HASH_MEMORY_KIB:
+            raise ValueError(f"PASSWORD_HASH_MEMORY_KIB must be at least {MIN_HASH_MEMORY_KIB} when APP_ENV=production")
         return self
 
     @property

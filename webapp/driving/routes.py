@@ -30,8 +30,9 @@ from webapp.driving.schemas import (
 from webapp.extensions import db
 from webapp.http import idempotency
 from webapp.http.api import BEARER, api, responses
-from webapp.http.conditional import etag, is_unchanged, require_match
+from webapp.http.conditional import IfMatch, IfNoneMatch, etag, is_unchanged, require_match
 from webapp.http.errors import NotFound, field_error
+from webapp.http.idempotency import IdempotencyKey
 from webapp.models import DrivingSession
 from webapp.models.driving_session import ACTIVE
 
@@ -43,7 +44,11 @@ JSON = "application/json"
 @blueprint.post("/sessions")
 @authenticated()
 @api.validate(
-    json=SessionStart, resp=responses(400, 401, 409, 413, 415, HTTP_201=SessionDocument), security=BEARER, tags=TAGS
+    json=SessionStart,
+    headers=IdempotencyKey,
+    resp=responses(400, 401, 409, 413, 415, HTTP_201=SessionDocument),
+    security=BEARER,
+    tags=TAGS,
 )
 def start_session(caller: Caller) -> Response:
     """Start a drive."""
@@ -74,7 +79,12 @@ def list_sessions(caller: Caller) -> Response:
 
 @blueprint.get("/sessions/active")
 @authenticated()
-@api.validate(resp=responses(401, 404, HTTP_200=SessionDocument, HTTP_304=None), security=BEARER, tags=TAGS)
+@api.validate(
+    headers=IfNoneMatch,
+    resp=responses(401, 404, HTTP_200=SessionDocument, HTTP_304=None),
+    security=BEARER,
+    tags=TAGS,
+)
 def get_active_session(caller: Caller) -> Response:
     """Return the drive that is going on."""
     with read_connection() as connection:
@@ -93,7 +103,12 @@ def get_active_session(caller: Caller) -> Response:
 
 @blueprint.get("/sessions/<session_id>")
 @authenticated()
-@api.validate(resp=responses(401, 404, HTTP_200=SessionDocument, HTTP_304=None), security=BEARER, tags=TAGS)
+@api.validate(
+    headers=IfNoneMatch,
+    resp=responses(401, 404, HTTP_200=SessionDocument, HTTP_304=None),
+    security=BEARER,
+    tags=TAGS,
+)
 def get_session(caller: Caller, session_id: str) -> Response:
     """Return a drive: the hot read."""
     _require_id(session_id)
@@ -110,6 +125,7 @@ def get_session(caller: Caller, session_id: str) -> Response:
 @authenticated()
 @api.validate(
     json=SessionChange,
+    headers=IfMatch,
     resp=responses(400, 401, 404, 409, 412, 413, 415, HTTP_200=SessionDocument),
     security=BEARER,
     tags=TAGS,
@@ -126,6 +142,7 @@ def change_session(caller: Caller, session_id: str) -> Response:
 @authenticated()
 @api.validate(
     json=SessionEnd,
+    headers=IfMatch,
     resp=responses(400, 401, 404, 409, 412, 413, 415, HTTP_200=SessionDocument),
     security=BEARER,
     tags=TAGS,
@@ -140,7 +157,7 @@ def end_session(caller: Caller, session_id: str) -> Response:
 
 @blueprint.delete("/sessions/<session_id>")
 @authenticated()
-@api.validate(resp=responses(401, 404, 409, 412, HTTP_204=None), security=BEARER, tags=TAGS)
+@api.validate(headers=IfMatch, resp=responses(401, 404, 409, 412, HTTP_204=None), security=BEARER, tags=TAGS)
 def delete_session(caller: Caller, session_id: str) -> tuple[str, int]:
     """Delete a drive."""
     sessions.delete(_locked(caller, session_id))

@@ -1,8 +1,23 @@
 """Conditional requests (RFC 9110, section 13): a version is an ETag."""
 
 from flask import request
+from pydantic import BaseModel, Field
 
 from webapp.http.errors import PreconditionFailed
+
+
+class IfNoneMatch(BaseModel):
+    """The request header of a conditional read."""
+
+    if_none_match: str | None = Field(
+        None, alias="If-None-Match", description="ETags that the client has: 304 if one is current."
+    )
+
+
+class IfMatch(BaseModel):
+    """The request header of a conditional write."""
+
+    if_match: str | None = Field(None, alias="If-Match", description="The ETag that must be current: otherwise 412.")
 
 
 def etag(version: int) -> str:

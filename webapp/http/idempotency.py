@@ -10,6 +10,7 @@ from datetime import timedelta
 
 import orjson
 from flask import Response, request
+from pydantic import BaseModel, Field
 from sqlalchemy import delete
 from sqlalchemy.exc import IntegrityError
 
@@ -21,6 +22,17 @@ from webapp.models import IdempotentAnswer
 KEPT = timedelta(hours=24)
 MAX_KEY_LENGTH = 255
 KEPT_HEADERS = ("Content-Type", "ETag", "Location")
+
+
+class IdempotencyKey(BaseModel):
+    """The request header of a call that may be repeated."""
+
+    idempotency_key: str | None = Field(
+        None,
+        alias="Idempotency-Key",
+        max_length=MAX_KEY_LENGTH,
+        description="The same key and body within 24 hours get the same answer, and the work is done once.",
+    )
 
 
 def answer_once(user_id: str, work: Callable[[], Response]) -> Response:
