@@ -26,6 +26,7 @@ COLD = range(len(READ), len(READ) + 600)
 """The sessions that are missed, each once in a slice."""
 
 LIST = "/api/v1/sessions"
+HEADERS_FILE = "headers.json"
 ETAG = f'"{rows.VERSION}"'
 
 BARE = "bare Flask route"
@@ -61,9 +62,11 @@ class Field:
         tokens = [bearer(self.stores.token_of(driver)) for driver in range(DRIVERS)]
         away = self._ours({"REDIS_URL": "redis://127.0.0.1:1/0"})
         silent = self._ours({"LOG_LEVEL": "WARNING"})
+        nearby = self._ours({"REDIS_URL": self.stores.socket_url})
         return [
             hit,
             replace(hit, name="ours: 200, without a log line", program=silent),
+            replace(hit, name="ours: 200, Redis over a unix socket", program=nearby),
             replace(hit, name="ours: 304", requests=self._reads(READ, {"If-None-Match": ETAG}), status=304),
             replace(hit, name="ours: list of 20", requests=[request("GET", LIST, token) for token in tokens]),
             replace(hit, name="ours: miss", requests=self._reads(COLD, {}), is_cold=True, min_hits=0.0),
@@ -99,6 +102,8 @@ class Field:
         sqlite = {"DATABASE_URL": self._sqlite()}
         found.append(self._peer("flask-jwt-extended uncached, SQLite", "gunicorn", "uncached", **sqlite))
         bare = self.bare()
+        dressed = {"HEADERS_FILE": str(self.stores.folder / HEADERS_FILE)}
+        found.append(self._peer("bare Flask route, with our headers", "gunicorn", "bare_flask", **dressed))
         return [bare, replace(bare, name="bare Flask route, list of 20", requests=[request("GET", LIST, {})]), *found]
 
     def seed_peers(self) -> None:
@@ -106,6 +111,9 @@ class Field:
         client, tokens = self.stores.app.test_client(), [bearer(self.stores.token_of(d)) for d in range(DRIVERS)]
         bodies = {n: client.get(_path(n), headers=tokens[rows.driver_of(n)]).data for n in READ}
         (self.stores.folder / "body.json").write_bytes(bodies[0])
+        ours = client.get(_path(0), headers=tokens[0]).headers
+        sent = {name: value for name, value in ours.items() if name not in ("Content-Type", "Content-Length")}
+        (self.stores.folder / HEADERS_FILE).write_text(json.dumps(sent))
         (self.stores.folder / "list.json").write_bytes(client.get(LIST, headers=tokens[0]).data)
         for number, body in bodies.items():
             self.stores.cache.client.set(f"peer:session:{rows.session_id(number)}", body)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, LiteralString
+from urllib.parse import urlsplit
 
 import flask_migrate
 import psutil  # type: ignore[import-untyped]
@@ -35,6 +36,7 @@ TTL_S = 7200
 """How long entries live here, in s: none expires in the middle of a benchmark."""
 
 BATCH = 200
+SOCKET = "valkey.sock"
 POSTGRES = {"shared_buffers": "256MB", "max_connections": "60"}
 
 
@@ -53,6 +55,11 @@ class Stores:
         """Return the cache of the application in this process."""
         cache: Cache = self.app.extensions["cache"]
         return cache
+
+    @property
+    def socket_url(self) -> str:
+        """Return the URL of Valkey over a unix socket."""
+        return f"unix://:{urlsplit(self.valkey.url).password or ''}@{self.folder}/{SOCKET}?db=0"
 
     def warm(self, numbers: Sequence[int]) -> int:
         """Fill the cache with these sessions and their drivers. Return how many sessions were filled."""
@@ -93,7 +100,7 @@ def stores(*, core: int | None = None, maxmemory: str = "256mb") -> Iterator[Sto
     """Start the servers, pinned to a core if one is named, migrate the database, and stop everything at the end."""
     with (
         tempfile.TemporaryDirectory(prefix="bench-") as folder,
-        Valkey(config={"maxmemory": maxmemory}) as valkey,
+        Valkey(config={"maxmemory": maxmemory, "unixsocket": f"{folder}/{SOCKET}"}) as valkey,
         Postgres(config=POSTGRES) as postgres,
     ):
         for server in (valkey, postgres):
