@@ -18,4 +18,4 @@ def rfc3339(moment: datetime | None) -> str | None:
     """Write a time (with an offset) as `2026-11-23T08:30:00.000Z`; None stays None."""
     if moment is None:
         return None
-    return to_milliseconds(moment).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"

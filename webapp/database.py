@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import orjson
 import psycopg
 from flask import Flask, current_app
 from sqlalchemy import Connection, Engine, ExceptionContext, event
@@ -41,9 +42,15 @@ def engine_options(settings: Settings) -> dict[str, Any]:
     """Return SQLAlchemy's engine options for the database that the settings name."""
     # One for each thread, and one for the thread that watches Redis. Errors are logged without their parameters: those
     # of a login are a password hash.
-    pool = {"pool_size": settings.web_threads + 1, "max_overflow": 0, "pool_timeout": 2, "hide_parameters": True}
+    common = {
+        "pool_size": settings.web_threads + 1,
+        "max_overflow": 0,
+        "pool_timeout": 2,
+        "hide_parameters": True,
+        "json_deserializer": orjson.loads,  # The standard library's takes five times as long.
+    }
     if settings.sqlalchemy_url.startswith("sqlite"):
-        return {**pool, "connect_args": {"timeout": SQLITE_BUSY_TIMEOUT_MS / 1000}}
+        return {**common, "connect_args": {"timeout": SQLITE_BUSY_TIMEOUT_MS / 1000}}
     limits = {
         "statement_timeout": STATEMENT_TIMEOUT_MS,
         "lock_timeout": LOCK_TIMEOUT_MS,
@@ -52,7 +59,7 @@ def engine_options(settings: Settings) -> dict[str, Any]:
     }
     options = " ".join(f"-c {name}={value}" for name, value in limits.items())
     return {
-        **pool,
+        **common,
         "pool_recycle": 300,
         "connect_args": {"connect_timeout": 2, "options": options, "application_name": "driving-sessions"},
     }
