@@ -6,6 +6,7 @@ the settings aim at a worker that stays up, gives up quickly and never runs a po
 
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from celery.schedules import crontab
@@ -37,6 +38,7 @@ broker_transport_options = {
     "health_check_interval": 5,  # Finds half-open connections.
     "socket_keepalive": True,
     "socket_connect_timeout": 2,
+    "socket_timeout": 2,  # Without it a worker that is told to stop waits for a hung Redis for ever.
 }
 
 # No result is ever read.
@@ -69,6 +71,9 @@ timezone = "UTC"
 beat_schedule_filename = os.environ.get("CELERYBEAT_SCHEDULE_FILENAME") or str(
     Path(os.environ.get("VAR_DIR") or "var") / "celerybeat-schedule"
 )
+# beat cannot begin without its folder; whether it could be made is for beat to say, not for the worker.
+with suppress(OSError):
+    Path(beat_schedule_filename).parent.mkdir(parents=True, exist_ok=True)
 beat_max_loop_interval = 1.0
 _reconcile_interval_s = _number("RECONCILE_INTERVAL_S", os.environ.get("RECONCILE_INTERVAL_S"), 5)
 

@@ -63,6 +63,18 @@ def test_a_connection_that_was_cut_while_it_lay_idle_is_replaced_unnoticed(
     assert backend_pid() != pid
 
 
+def test_reads_keep_their_connections_while_writes_are_refused() -> None:
+    """A database may be read-only for long: only the connection that was refused is given up."""
+    with read_connection() as one:
+        kept = one.scalar(text("SELECT pg_backend_pid()"))
+        with pytest.raises(DBAPIError):
+            db.session.execute(text("SET TRANSACTION READ ONLY"))
+            db.session.execute(text("CREATE TABLE refused (id int)"))
+        db.session.rollback()
+    with read_connection() as one, db.engine.connect() as other:
+        assert kept in {each.scalar(text("SELECT pg_backend_pid()")) for each in (one, other)}
+
+
 def test_a_connection_to_a_server_that_takes_no_writes_is_given_up() -> None:
     pid = backend_pid()
     with read_connection() as connection:

@@ -49,6 +49,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     init_browsers(app, settings)
     for room in (auth_routes, user_routes, admin_routes, driving_routes, health, description):
         app.register_blueprint(room.blueprint)
+    description.init_description(app)
     commands.register(app)
     app.wsgi_app = Edge(app, app.wsgi_app)  # type: ignore[method-assign]
     return app

@@ -5,10 +5,14 @@ import time
 
 import psycopg
 
+from embedded.valkey import Valkey
 from tests.e2e.api import Api, NoAnswer
 from tests.e2e.driver import Driver
 from tests.e2e.fleet import STOP_TIMEOUT_S, Fleet
 from tests.embedded.family import survivors
+
+HEARTBEAT_S = 2.0
+"""How often a worker speaks to its broker of its own accord, in s."""
 
 PROGRAMS = ("web", "worker", "beat")
 
@@ -56,3 +60,19 @@ def test_a_term_ends_every_process_in_time_and_loses_no_acknowledged_write(
     for session_id, version in acknowledged.items():
         # A last write may have been done whose answer did not come through.
         assert version <= kept[session_id] <= version + 1
+
+
+def test_the_worker_ends_on_a_term_while_redis_hangs(fleet: Fleet, fleet_valkey: Valkey) -> None:
+    fleet_valkey.pause()
+    try:
+        time.sleep(HEARTBEAT_S)  # It has noticed, and tries to connect again.
+        assert fleet.stop("worker") == [0]
+    finally:
+        fleet_valkey.resume()
+
+
+def test_beat_makes_the_folder_that_it_keeps_its_schedule_in(fleet: Fleet) -> None:
+    missing = fleet.folder / "not" / "there" / "celerybeat-schedule"
+    fleet.start("beat", name="another beat", CELERYBEAT_SCHEDULE_FILENAME=str(missing))
+    fleet.wait(lambda: list(missing.parent.iterdir()), 10, "another beat", "write its schedule")
+    assert fleet.stop("another beat") == [0]

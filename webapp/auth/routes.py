@@ -58,7 +58,9 @@ def login() -> Response:
 @authenticated(tokens.REFRESH)
 @api.validate(resp=responses(401, HTTP_200=TokensDocument), security=BEARER, tags=TAGS)
 def refresh(caller: Caller) -> Response:
-    """Exchange a refresh token (sent as Bearer) for new tokens. Each refresh token is good once."""
+    """Exchange a refresh token (sent as Bearer) for new tokens. Each refresh token is good once, and 10 s longer for
+    who did not get the answer; an older one ends the login.
+    """
     return jsonify(tokens.issue(logins.rotate(caller.claims)))
 
 

@@ -17,6 +17,8 @@ from spectree.plugins.flask_plugin import FlaskPlugin
 
 from webapp.http.bodies import MAX_BODY_BYTES, invalid, read_body
 
+ETAG = {"description": "The session's version, for If-None-Match and If-Match.", "schema": {"type": "string"}}
+LOCATION = {"description": "Where the session is.", "schema": {"type": "string"}}
 BEARER: list[dict[str, list[str]]] = [{"bearer": []}]
 PUBLIC: list[dict[str, list[str]]] = []
 
@@ -86,7 +88,7 @@ def responses(*problems: int, **models: Any) -> Responses:
 def openapi_document(app: Flask) -> dict[str, Any]:
     """Describe every declared route of `app`."""
     api.app = app
-    document: dict[str, Any] = deepcopy(api.spec)  # Made once: a second time spectree would leave nested models out.
+    document: dict[str, Any] = deepcopy(api.spec)  # spectree makes it once: a second time it leaves nested models out.
     for methods in document["paths"].values():
         for operation in methods.values():
             _say_what_spectree_does_not(operation, document["components"]["schemas"])
@@ -94,10 +96,12 @@ def openapi_document(app: Flask) -> dict[str, Any]:
 
 
 def _say_what_spectree_does_not(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
-    for response in operation["responses"].values():
+    for status, response in operation["responses"].items():
         for content in list(response.get("content", {}).values()):
             if content["schema"]["$ref"].endswith("/Problem"):
                 response["content"] = {"application/problem+json": content}
+            if content["schema"]["$ref"].endswith("/Session"):
+                response["headers"] = {"ETag": ETAG} | ({"Location": LOCATION} if status == "201" else {})
     body = operation.get("requestBody")
     if body:
         name = body["content"]["application/json"]["schema"]["$ref"].rsplit("/", 1)[-1]

@@ -30,7 +30,9 @@ class IdempotencyKey(BaseModel):
     idempotency_key: str | None = Field(
         None,
         alias="Idempotency-Key",
+        min_length=1,
         max_length=MAX_KEY_LENGTH,
+        pattern="^[ -~]+$",
         description="The same key and body within 24 hours get the same answer, and the work is done once.",
     )
 

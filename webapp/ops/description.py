@@ -3,7 +3,7 @@ outside.
 """
 
 import orjson
-from flask import Blueprint, Response, current_app
+from flask import Blueprint, Flask, Response, current_app
 from offapi import OpenAPITemplate
 
 from webapp.http.api import openapi_document
@@ -11,10 +11,16 @@ from webapp.http.api import openapi_document
 blueprint = Blueprint("description", __name__)
 
 
+def init_description(app: Flask) -> None:
+    """Describe the routes of `app`, once and before any thread asks."""
+    with app.app_context():
+        app.extensions["openapi"] = orjson.dumps(openapi_document(app))
+
+
 @blueprint.get("/openapi.json")
 def openapi() -> Response:
     """Return the OpenAPI document."""
-    return Response(orjson.dumps(openapi_document(current_app)), mimetype="application/json")
+    return Response(current_app.extensions["openapi"], mimetype="application/json")
 
 
 @blueprint.get("/docs")
