@@ -24,14 +24,14 @@ from webapp.models import DrivingSession, User
 DEFAULT_LIMIT = 20
 
 SMALL_SUMMARY = ("status", "duration_s", "distance_m")
+LEFT_OUT = ("notes", "device", "summary")
+
 _RAISE_COUNTER = (
     update(User)
     .where(User.id == bindparam("user_id"))
     .values(sessions_version=User.sessions_version + 1, updated_at=User.updated_at)
     .returning(User.sessions_version)
 )
-
-LEFT_OUT = ("notes", "device", "summary")
 
 
 def small_row(session: Any) -> dict[str, Any]:
