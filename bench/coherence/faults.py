@@ -2,6 +2,7 @@
 
 import random
 import threading
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -20,6 +21,10 @@ from webapp.cache import keys
 CACHED = (keys.SESSION_PREFIX, keys.SESSION_LIST_PREFIX, keys.USER_PREFIX, keys.BLACKLIST_PREFIX)
 PROGRAMS = ("web", "worker", "beat")
 SNAPSHOT = "dump.rdb"
+SETTLED_S = 10.0
+"""How old the worker must be before its children are killed, in s: one that loses a child before it has reached its
+broker for the first time ends, as Celery means it to, and whoever runs it starts it again.
+"""
 LONGEST_PAUSE_S = 3.0
 CLIENT_TIMEOUT_S = 5.0
 
@@ -165,9 +170,10 @@ class ProcessFaults(Faults):
                 chosen.kill()
 
     def _one_child(self, program: str) -> list[psutil.Process]:
-        """Return one of them, or none while there is none."""
+        """Return one of them, or none while there is none, or while the program is still starting."""
         children = self._fleet.children(program)
-        return [self.chance.choice(children)] if children else []
+        is_up = children and time.time() - psutil.Process(children[0].ppid()).create_time() > SETTLED_S
+        return [self.chance.choice(children)] if is_up else []
 
     def _kill(self, program: str, kind: str) -> None:
         self.findings.fault(kind)
