@@ -28,7 +28,7 @@ from webapp.driving.answers import private_headers
 from webapp.http.browsers import headers_of_every_answer
 from webapp.http.conditional import etag, is_listed
 from webapp.http.requests import request_id_of
-from webapp.logs import log_request
+from webapp.logs import request_log
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -100,7 +100,7 @@ class Edge:
             status, body = 200, session.json.encode()
             headers += [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
             start_response("200 OK", headers)
-        log_request("GET", environ["PATH_INFO"], status, started, request_id)
+        request_log.add("GET", environ["PATH_INFO"], status, started, request_id)
         return [body]
 
 

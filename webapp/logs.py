@@ -1,8 +1,14 @@
 """Logs: one line per event, with fields. JSON in production, readable in development. Never a token or a password."""
 
+import atexit
 import logging
+import os
+import select
 import sys
+import threading
 import time
+from collections import deque
+from contextlib import suppress
 from typing import Any
 
 import orjson
@@ -10,58 +16,108 @@ import structlog
 
 from webapp.config import Settings
 
-_access = {"written": False, "json": False}
 
+class RequestLog:
+    """The lines of requests. A thread writes them, many at once, at most `WRITE_AFTER_S` after the answer.
 
-_second = (0, "")
-"""The present second, and how it is written: made once, for all requests of that second."""
-
-
-def _timestamp() -> str:
-    """Return the time in UTC as RFC 3339 writes it, to the millisecond."""
-    global _second
-    now = time.time()
-    whole, text = _second
-    if whole != int(now):
-        whole, text = _second = int(now), time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now))
-    return f"{text}.{int((now - whole) * 1000):03d}Z"
-
-
-def log_request(method: str, path: str, status: int, started: float, request_id: str) -> None:
-    """Write the line of one request. `started` is a `time.perf_counter()`.
-
-    Every request writes one, so it is put together by hand: structlog's chain takes longer than a cached read.
+    A line written at once, with the caches of the processor cold, costs 5 % of a cached read; in a batch next to
+    nothing. Whoever kills the process with SIGKILL loses the lines of that time; any other end writes them first.
     """
-    if not _access["written"]:
-        return
-    duration_ms = round((time.perf_counter() - started) * 1000, 2)
-    at = _timestamp()
-    if _access["json"]:
-        line = orjson.dumps(
-            {
-                "event": "request",
-                "level": "info",
-                "timestamp": at,
-                "method": method,
-                "path": path,
-                "status": status,
-                "duration_ms": duration_ms,
-                "request_id": request_id,
-            }
-        ).decode()
-    else:
-        line = (
-            f"{at} [info     ] request {method} {ascii(path)[1:-1]} {status} {duration_ms} ms request_id={request_id}"
-        )
-    sys.stderr.write(line + "\n")
+
+    WRITE_AFTER_S = 0.05
+    MAX_WAITING = 10_000
+    """More lines than this are not kept for a reader that does not read: requests wait for it then."""
+
+    def __init__(self) -> None:
+        self.is_wanted, self.is_json = False, False
+        self._begin()
+        os.register_at_fork(after_in_child=self._begin)
+        atexit.register(self.flush)
+
+    def _begin(self) -> None:
+        """Begin empty. A forked child has no thread, and the waiting lines are its parent's to write."""
+        self._waiting: deque[tuple[str, str, int, float, float, str]] = deque()
+        self._due = threading.Event()
+        self._writing, self._starting = threading.Lock(), threading.Lock()
+        self._writer: threading.Thread | None = None
+        self._second = (0, "")
+
+    def add(self, method: str, path: str, status: int, started: float, request_id: str) -> None:
+        """Take note of an answer that is ready. `started` is a `time.perf_counter()`."""
+        if not self.is_wanted:
+            return
+        duration_s = time.perf_counter() - started
+        self._waiting.append((method, path, status, duration_s, time.time(), request_id))
+        if not self._due.is_set():
+            self._due.set()
+            self._start_writer()
+        if len(self._waiting) > self.MAX_WAITING:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write the lines that wait. To a pipe that several processes share, no write is longer than is atomic."""
+        with self._writing:
+            chunk = ""
+            while self._waiting:
+                line = self._line(*self._waiting.popleft())
+                if len(chunk) + len(line) > select.PIPE_BUF:
+                    _write(chunk)
+                    chunk = ""
+                chunk += line
+            _write(chunk)
+
+    def _start_writer(self) -> None:
+        with self._starting:
+            if self._writer is None:
+                self._writer = threading.Thread(target=self._write_when_due, name="request-log", daemon=True)
+                self._writer.start()
+
+    def _write_when_due(self) -> None:
+        while True:
+            self._due.wait()
+            time.sleep(self.WRITE_AFTER_S)
+            self._due.clear()  # Before the lines are taken: one that comes from now on is due again.
+            self.flush()
+
+    def _line(self, method: str, path: str, status: int, duration_s: float, at: float, request_id: str) -> str:
+        timestamp, duration_ms = self._timestamp(at), round(duration_s * 1000, 2)
+        if not self.is_json:
+            written = f"{method} {ascii(path)[1:-1]} {status} {duration_ms} ms request_id={request_id}"
+            return f"{timestamp} [info     ] request {written}\n"
+        fields = {
+            "event": "request",
+            "level": "info",
+            "timestamp": timestamp,
+            "method": method,
+            "path": path,
+            "status": status,
+            "duration_ms": duration_ms,
+            "request_id": request_id,
+        }
+        return orjson.dumps(fields).decode() + "\n"
+
+    def _timestamp(self, at: float) -> str:
+        """Write a time as RFC 3339 does, in UTC, to the millisecond; the whole second once for all its requests."""
+        whole, text = self._second
+        if whole != int(at):
+            whole, text = self._second = int(at), time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(at))
+        return f"{text}.{int((at - whole) * 1000):03d}Z"
+
+
+def _write(text: str) -> None:
+    # Standard error may be closed, or its reader gone: then there is nowhere left to say so, and requests go on.
+    with suppress(OSError, ValueError):
+        sys.stderr.write(text)
+        sys.stderr.flush()
+
+
+request_log = RequestLog()
 
 
 def configure_logs(settings: Settings) -> None:
     """Send the logs of this process to standard error, in the form for its environment."""
-    _access.update(
-        written=logging.getLevelNamesMapping()[settings.log_level] <= logging.INFO,
-        json=settings.app_env == "production",
-    )
+    request_log.is_wanted = logging.getLevelNamesMapping()[settings.log_level] <= logging.INFO
+    request_log.is_json = settings.app_env == "production"
     renderer: Any = (
         structlog.processors.JSONRenderer()
         if settings.app_env == "production"

@@ -22,6 +22,7 @@ from tests.people import Person
 from webapp import create_app
 from webapp.cache import redis as redis_module
 from webapp.config import Settings
+from webapp.logs import request_log
 
 MakeApp = Callable[..., Flask]
 
@@ -88,6 +89,7 @@ def door(postgres: Postgres, valkey: Valkey) -> Iterator[Door]:
 def nothing_leaks(request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]) -> Iterator[None]:
     """Search what a test left behind for passwords, tokens and hashes."""
     yield
+    request_log.flush()
     log = capsys.readouterr().err
     sys.stderr.write(log)  # For pytest to show when the test has failed.
     leaks = leaks_of_log(log)

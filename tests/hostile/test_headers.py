@@ -10,6 +10,7 @@ from tests.hostile.answers import assert_client_error, assert_problem
 from tests.hostile.conftest import MakeApp
 from tests.hostile.lasting import Door
 from tests.people import PASSWORD, Person
+from webapp.logs import request_log
 
 REQUEST_IDS = {
     "empty": "",
@@ -35,6 +36,7 @@ def test_an_unsafe_request_id_is_not_repeated(door: Door, capsys: pytest.Capture
     for path in ("/users/me", door.paths[1], "/nowhere"):
         answer = door.carol.get(path, headers={"X-Request-ID": request_id})
         assert re.fullmatch(r"[0-9a-f]{32}", answer.headers["X-Request-ID"])
+    request_log.flush()
     assert not request_id or request_id not in capsys.readouterr().err
 
 

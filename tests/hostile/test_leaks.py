@@ -20,6 +20,7 @@ from tests.people import PASSWORD, Person
 from webapp import create_app
 from webapp.auth.logins import REUSE_GRACE_S
 from webapp.config import Settings
+from webapp.logs import request_log
 
 
 def whole_life(app: Flask, person: Person) -> None:
@@ -67,6 +68,7 @@ def test_a_whole_life_leaves_no_secret_behind(
 ) -> None:
     app = make_app(app_env=app_env)
     whole_life(app, Person.registered(app, "alice@example.com"))
+    request_log.flush()
     log = capsys.readouterr().err
     assert "/api/v1/auth/login" in log
     assert leaks_of_log(log) == []
@@ -116,6 +118,7 @@ def test_a_defect_of_the_database_writes_no_hash_into_the_log(
     try:
         body = {"email": "alice@example.com", "password": PASSWORD, "full_name": "Alice"}
         assert without_tables.test_client().post("/api/v1/auth/register", json=body).status_code == 500
+        request_log.flush()
         log = capsys.readouterr().err
         assert "unexpected_error" in log
         assert leaks_of_log(log) == []

@@ -7,7 +7,7 @@ from random import getrandbits
 import structlog
 from flask import Flask, Response, g, request
 
-from webapp.logs import log_request
+from webapp.logs import request_log
 
 SAFE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
 
@@ -37,5 +37,5 @@ def _finish(response: Response) -> Response:
     response.headers.setdefault("Cache-Control", "no-store")
     if response.status_code == 204:
         response.headers.remove("Content-Type")
-    log_request(request.method, request.path, response.status_code, g.started, g.request_id)
+    request_log.add(request.method, request.path, response.status_code, g.started, g.request_id)
     return response
