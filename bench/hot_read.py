@@ -48,8 +48,8 @@ def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m bench.hot_read")
     parser.add_argument("--starts", type=int, default=3, help="how often the servers are started anew (3)")
-    parser.add_argument("--rounds", type=int, default=4, help="slices of each contender after each start (4)")
-    parser.add_argument("--seconds", type=float, default=1.0, help="length of a slice (1.0)")
+    parser.add_argument("--rounds", type=int, default=8, help="slices of each contender after each start (8)")
+    parser.add_argument("--seconds", type=float, default=0.5, help="length of a slice (0.5)")
     parser.add_argument("--connections", type=int, default=16, help="keep-alive connections (16)")
     parser.add_argument("--only", nargs="*", default=[], help="parts of the names of the contenders to run")
     return parser.parse_args()
