@@ -31,6 +31,8 @@ ETAG = f'"{rows.VERSION}"'
 
 BARE = "bare Flask route"
 OURS = "ours: 200 from the cache"
+SAME_ANSWER = "bare Flask route, with our headers"
+"""It answers byte for byte what we answer; `BARE` the body alone."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,7 @@ class Field:
         found.append(self._peer("flask-jwt-extended uncached, SQLite", "gunicorn", "uncached", **sqlite))
         bare = self.bare()
         dressed = {"HEADERS_FILE": str(self.stores.folder / HEADERS_FILE)}
-        found.append(self._peer("bare Flask route, with our headers", "gunicorn", "bare_flask", **dressed))
+        found.append(self._peer(SAME_ANSWER, "gunicorn", "bare_flask", **dressed))
         return [bare, replace(bare, name="bare Flask route, list of 20", requests=[request("GET", LIST, {})]), *found]
 
     def seed_peers(self) -> None:

@@ -1,20 +1,20 @@
 """Measure the hot read against a bare Flask route, raw WSGI and the ways in which others cache and authenticate.
 
-    python -m bench.hot_read [--starts 3] [--rounds 4] [--seconds 1.0] [--connections 16] [--only TEXT ...]
+    python -m bench.hot_read [--starts 3] [--rounds 8] [--seconds 0.5] [--connections 16] [--only TEXT ...]
 
 Every server has one process pinned to core 0, the gunicorn ones with 4 threads; the load, Valkey and PostgreSQL are on
 core 1. All servers run at the same time and are asked in turn, a slice each; a round is one slice of everybody. They
 are started anew a few times, because where a process happens to lie in memory makes up to a tenth of its speed. What
 counts is CPU time per request of the server's processes: unlike the time on the wall it hardly depends on who else is
-busy on the machine. A ratio is the bare Flask route's CPU time over the contender's in the same round; tables show
-medians.
+busy on the machine. A ratio is a bare Flask route's CPU time over the contender's in the same round: of one
+that sends our body, and of one that sends our headers too, which is the same answer. Tables show medians.
 """
 
 import argparse
 import os
 from contextlib import ExitStack
 
-from bench.contenders import BARE, COLD, OURS, READ, Contender, Field
+from bench.contenders import BARE, COLD, OURS, READ, SAME_ANSWER, Contender, Field
 from bench.load import Load
 from bench.peer_environment import python_of_peers
 from bench.rows import insert_sessions, session_id
@@ -41,7 +41,7 @@ def main() -> None:
                     for name in slices if number else ():  # The first round warms everything up.
                         slices[name].append(measured[name])
     print(f"Load average before {load_before[0]:.1f}, after {os.getloadavg()[0]:.1f}\n")
-    print(table(slices, BARE))
+    print(table(slices, BARE, SAME_ANSWER))
 
 
 def arguments() -> argparse.Namespace:
@@ -81,7 +81,11 @@ def prepared(field: Field, only: list[str]) -> list[Contender]:
     stands.warm(READ)
     field.seed_peers()
     every = [*field.ours(), *field.peers()]
-    return [each for each in every if not only or each.name in (BARE, OURS) or any(part in each.name for part in only)]
+    return [
+        each
+        for each in every
+        if not only or each.name in (BARE, SAME_ANSWER, OURS) or any(part in each.name for part in only)
+    ]
 
 
 def started(contenders: list[Contender], stands: Stores, running: ExitStack) -> dict[str, WebServer]:
