@@ -1,5 +1,6 @@
 """Nothing that Redis holds is served between trouble with it and the reconciliation after it."""
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -224,6 +225,17 @@ def test_a_process_that_was_frozen_doubts_until_it_has_compared(cache: Cache, mo
         wait_until(watching.believes)
     finally:
         watching.stop()
+
+
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # Of forks in a process with threads.
+def test_a_forked_child_doubts_what_its_parent_believes(cache: Cache) -> None:
+    assert cache.trust.believes()
+    child = os.fork()
+    if child == 0:
+        os._exit(1 if cache.trust.believes() else 0)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
+    assert cache.trust.believes()
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
