@@ -1,7 +1,6 @@
 """The line of each request: written soon, whole, and by whoever answered, without a request waiting for it."""
 
 import io
-import os
 import select
 import subprocess
 import sys
@@ -115,7 +114,6 @@ def test_what_waits_when_a_process_ends_is_written() -> None:
     assert run("log.add('GET', '/', 200, 0.0, 'last')") == ["last"]
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 def test_a_forked_child_writes_its_own_lines_and_leaves_its_parents_to_the_parent() -> None:
     code = """
 log.add('GET', '/', 200, 0.0, 'parent')
