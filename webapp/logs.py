@@ -21,7 +21,7 @@ class RequestLog:
     """The lines of requests. A thread writes them, many at once, at most `WRITE_AFTER_S` after the answer.
 
     A line written at once, with the caches of the processor cold, costs 5 % of a cached read; in a batch next to
-    nothing. Whoever kills the process with SIGKILL loses the lines of that time; any other end writes them first.
+    nothing. A process that is told to stop writes what waits; one that is killed with SIGKILL or crashes loses it.
     """
 
     WRITE_AFTER_S = 0.05
