@@ -5,10 +5,9 @@ from flask import Flask
 from webapp.auth import admin_routes, passwords, tokens, user_routes
 from webapp.auth import routes as auth_routes
 from webapp.cache import declared as declared  # Attaches the coherence listeners to db.session.
-from webapp.cache.reconcile import reconcile
 from webapp.cache.redis import init_redis
 from webapp.config import Settings, load
-from webapp.database import engine_options, init_database
+from webapp.database import engine_options, init_database, watch_engine
 from webapp.driving import routes as driving_routes
 from webapp.edge import Edge
 from webapp.extensions import db, migrate
@@ -43,7 +42,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     cache = init_redis(app)
     init_rate_limits(app, cache)
     init_database(app, settings)
-    cache.trust.reconcile_with(lambda: _reconcile(app))
+    with app.app_context():
+        cache.keep_debts(watch_engine(settings), db.engine)
     register_error_handlers(app)
     register_request_hooks(app)
     init_browsers(app, settings)
@@ -53,8 +53,3 @@ def create_app(settings: Settings | None = None) -> Flask:
     commands.register(app)
     app.wsgi_app = Edge(app, app.wsgi_app)  # type: ignore[method-assign]
     return app
-
-
-def _reconcile(app: Flask) -> None:
-    with app.app_context():
-        reconcile()

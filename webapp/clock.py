@@ -1,6 +1,16 @@
 """The server's clock, and how a time is written: RFC 3339 in UTC with milliseconds."""
 
+import time
 from datetime import UTC, datetime
+
+_BOOT_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # macOS has no other, and its one sleeps as little.
+
+
+def boottime() -> float:
+    """Return the s since the machine was started, those in which it was suspended included: for measuring how old a
+    belief is.
+    """
+    return time.clock_gettime(_BOOT_CLOCK)
 
 
 def utcnow() -> datetime:

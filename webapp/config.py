@@ -48,7 +48,7 @@ class Settings(BaseSettings):
     access_token_expire_minutes: int = Field(15, ge=1, le=1440)
     refresh_token_expire_days: int = Field(14, ge=1, le=365)
     session_cache_ttl: int = Field(300, ge=10, le=86_400)
-    cache_probe_interval_ms: int = Field(50, ge=0, le=1000)
+    cache_probe_interval_ms: int = Field(100, ge=0, le=100)
     reconcile_interval_s: int = Field(5, ge=1, le=300)
     password_hash_memory_kib: int = Field(MIN_HASH_MEMORY_KIB, ge=8)
     web_threads: int = Field(4, ge=1, le=64)

@@ -4,6 +4,8 @@
   transactions instead of failing in the middle.
 * `read_connection()` is for reads: one statement sees one state of the database, and no transaction is opened for it.
 
+And `watch_engine` is for the thread that watches: a connection of its own, and little patience.
+
 A thread holds one connection at a time. The limits are shorter than `entries.PENDING_TTL_MS`: a transaction that is
 still open when its fence expires could let an old row back into the cache.
 """
@@ -11,13 +13,14 @@ still open when its fence expires could let an old row back into the cache.
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import orjson
 import psycopg
 from flask import Flask, current_app
-from sqlalchemy import Connection, Engine, ExceptionContext, event
+from sqlalchemy import ColumnElement, Connection, Engine, ExceptionContext, String, create_engine, event, literal_column
 from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -36,14 +39,17 @@ READ_ONLY_TRANSACTION = "25006"
 ANSWER_TIMEOUT_S = 3.0
 """How long an answer of the database is waited for, in s: a little longer than the server works on a statement."""
 SQLITE_BUSY_TIMEOUT_MS = 2_500
+WATCH_TIMEOUT_S = 0.25
+"""How long who watches waits for an answer, in s: half as long as it believes the one before."""
+
+_TIMELINE = "(CASE WHEN pg_is_in_recovery() THEN NULL ELSE substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) END)"
 
 
 def engine_options(settings: Settings) -> dict[str, Any]:
     """Return SQLAlchemy's engine options for the database that the settings name."""
-    # One for each thread, and one for the thread that watches Redis. Errors are logged without their parameters: those
-    # of a login are a password hash.
+    # One for each thread. Errors are logged without their parameters: those of a login are a password hash.
     common = {
-        "pool_size": settings.web_threads + 1,
+        "pool_size": settings.web_threads,
         "max_overflow": 0,
         "pool_timeout": 2,
         "hide_parameters": True,
@@ -71,29 +77,61 @@ class DeadlineConnection(psycopg.Connection[Any]):
     The server's own time limits do not help then, and nor does a ping: a request would hang with it.
     """
 
+    answer_timeout_s = ANSWER_TIMEOUT_S
+
     def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
-        """Wait for an answer, at most `ANSWER_TIMEOUT_S`. Then the connection is closed: its answer may still come."""
+        """Wait for an answer, but not for ever. Then the connection is closed: its answer may still come."""
         began = time.monotonic()
         try:
-            return super().wait(gen, interval=interval, timeout=ANSWER_TIMEOUT_S if timeout is None else timeout)
+            return super().wait(gen, interval=interval, timeout=self.answer_timeout_s if timeout is None else timeout)
         except psycopg.Error as error:
-            if timeout is not None or time.monotonic() - began < ANSWER_TIMEOUT_S:
+            if timeout is not None or time.monotonic() - began < self.answer_timeout_s:
                 raise
             self.close()
-            raise psycopg.OperationalError(f"no answer from the database within {ANSWER_TIMEOUT_S} s") from error
+            raise psycopg.OperationalError(f"no answer from the database within {self.answer_timeout_s} s") from error
+
+
+class WatchConnection(DeadlineConnection):
+    """A connection for who watches."""
+
+    answer_timeout_s = WATCH_TIMEOUT_S
 
 
 def init_database(app: Flask, settings: Settings) -> None:
     """Prepare the engine of `app`, and one for reads on the same pool."""
     with app.app_context():
-        _prepare(db.engine, settings)
+        _prepare(db.engine, settings, DeadlineConnection)
         app.extensions["read_engine"] = db.engine.execution_options(isolation_level="AUTOCOMMIT")
 
 
-def _prepare(engine: Engine, settings: Settings) -> None:
+def watch_engine(settings: Settings) -> Engine:
+    """Make the engine of who watches: one connection, on which each statement is a transaction of its own."""
+    options = {**engine_options(settings), "pool_size": 1, "max_overflow": 1}
+    engine = create_engine(settings.sqlalchemy_url, **options)
+    _prepare(engine, settings, WatchConnection)
+    return engine
+
+
+def timeline_column(dialect: str) -> ColumnElement[str | None]:
+    """Return the column that says in which history of the database a statement runs; None on a standby.
+
+    A PostgreSQL that is promoted begins a new timeline where the old one was cut off. SQLite has one history.
+    """
+    return literal_column(_TIMELINE if dialect == "postgresql" else "''", String)
+
+
+def timeline_of(connection: Connection) -> str | None:
+    """Return the timeline of the transaction, or the statement, of `connection`. None on a standby."""
+    if connection.dialect.name != "postgresql":
+        return ""
+    timeline: str | None = connection.exec_driver_sql(f"SELECT {_TIMELINE}").scalar()
+    return timeline
+
+
+def _prepare(engine: Engine, settings: Settings, connection_class: type[DeadlineConnection]) -> None:
     """Give an engine what its database needs: PostgreSQL a deadline; SQLite a folder, pragmas and a way to begin."""
     if engine.dialect.name == "postgresql":
-        event.listen(engine, "do_connect", _connect_with_deadline)
+        event.listen(engine, "do_connect", partial(_connect, connection_class))
         event.listen(engine, "checkin", _note_the_time)
         event.listen(engine, "checkout", _Ping(engine))
         event.listen(engine, "handle_error", _leave_a_standby)
@@ -103,8 +141,10 @@ def _prepare(engine: Engine, settings: Settings) -> None:
     event.listen(engine, "begin", _begin)
 
 
-def _connect_with_deadline(_dialect: Any, _record: Any, args: Any, options: Any) -> DeadlineConnection:
-    return DeadlineConnection.connect(*args, **options)
+def _connect(
+    connection_class: type[DeadlineConnection], _dialect: Any, _record: Any, args: Any, options: Any
+) -> DeadlineConnection:
+    return connection_class.connect(*args, **options)
 
 
 def _note_the_time(_dbapi_connection: Any, record: ConnectionPoolEntry) -> None:

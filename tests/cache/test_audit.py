@@ -5,7 +5,9 @@ from flask import Flask
 
 from tests.people import Person
 from webapp.cache import keys
+from webapp.cache.audit import audit
 from webapp.cache.redis import Cache
+from webapp.models import new_id
 
 
 def run(app: Flask) -> Result:
@@ -26,3 +28,14 @@ def test_a_drift_is_told_and_healed(app: Flask, alice: Person, cache: Cache) -> 
     result = run(app)
     assert (result.exit_code, result.stdout) == (1, "1 compared, 1 drifted, 1 healed\n")
     assert alice.get(f"/sessions/{session_id}").json["name"] == "true"
+
+
+def test_audits_go_on_where_the_last_one_stopped_until_each_entry_was_compared(
+    app: Flask, alice: Person, cache: Cache
+) -> None:
+    raw = str(cache.client.get(keys.session(alice.starts_a_drive()["id"])))
+    cache.client.mset({keys.session(new_id()): raw for _ in range(1000)})
+    with app.app_context():
+        healed = [audit(100).healed for _ in range(12)]
+    assert all(healed[:4]), "each one looks at another part"
+    assert sum(healed) >= 1000

@@ -1,15 +1,18 @@
 """The reconciler finds what no fence and no message told of."""
 
+import time
+from datetime import timedelta
 from typing import Any
 
-import pytest
 from flask import Flask
-from redis import RedisError
 from sqlalchemy import update
 
 from tests.people import Person
 from webapp.cache import keys
-from webapp.cache.reconcile import reconcile
+from webapp.cache.audit import audit
+from webapp.cache.debts import owe
+from webapp.cache.entries import Held
+from webapp.cache.reconcile import MARGIN_S, reconcile
 from webapp.cache.redis import Cache
 from webapp.clock import utcnow
 from webapp.extensions import db
@@ -85,22 +88,47 @@ def test_garbage_under_a_key_does_not_stop_it(app: Flask, alice: Person, cache: 
     assert alice.get(f"/sessions/{session_id}").status_code == 200
 
 
-def test_a_redis_that_fails_half_way_leaves_the_process_in_doubt(
-    app: Flask, alice: Person, cache: Cache, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_was_compared_is_not_compared_again(app: Flask, alice: Person) -> None:
     alice.starts_a_drive()
-    cache.trust.doubt(RedisError(), operation="test")
+    with app.app_context():
+        assert reconcile().compared >= 3
+        long_ago = utcnow() - timedelta(seconds=MARGIN_S + 1)
+        for model in (User, DrivingSession):
+            statement = update(model).values(updated_at=long_ago)
+            db.session.execute(statement, execution_options={"changes_nothing_cached": True})
+        db.session.commit()
+        assert reconcile().compared == 0
 
-    def fail(_keys: Any) -> Any:
-        raise RedisError
 
-    monkeypatch.setattr(cache.entries, "held", fail)
-    with app.app_context(), pytest.raises(RedisError):
-        cache.trust.settle()
-    assert not cache.trust.believes()
+def test_after_a_flush_all_that_may_be_cached_is_compared(app: Flask, alice: Person, cache: Cache) -> None:
+    alice.starts_a_drive()
+    with app.app_context():
+        reconcile()
+        long_ago = utcnow() - timedelta(seconds=MARGIN_S + 1)
+        statement = update(DrivingSession).values(updated_at=long_ago)
+        db.session.execute(statement, execution_options={"changes_nothing_cached": True})
+        db.session.commit()
+        cache.client.flushall()
+        assert reconcile().compared >= 3
 
 
-def test_trouble_during_the_comparison_keeps_the_doubt(app: Flask, cache: Cache) -> None:
-    cache.trust.reconcile_with(lambda: cache.trust.doubt(RedisError(), operation="test"))
-    cache.trust.settle()
-    assert not cache.trust.believes()
+def test_what_is_compared_does_not_count_as_used(app: Flask, alice: Person, cache: Cache) -> None:
+    session_id = alice.starts_a_drive()["id"]
+    alice.get(f"/sessions/{session_id}")
+    time.sleep(1.1)  # The server counts whole seconds.
+    with app.app_context():
+        reconcile()
+        audit(10)
+    assert cache.client.object("IDLETIME", keys.session(session_id)) >= 1
+    alice.get(f"/sessions/{session_id}")
+    assert cache.client.object("IDLETIME", keys.session(session_id)) == 0
+
+
+def test_debts_are_paid_before_anything_is_compared(app: Flask, alice: Person, cache: Cache) -> None:
+    session_id = alice.starts_a_drive()["id"]
+    alice.get(f"/sessions/{session_id}")
+    with app.app_context():
+        with db.engine.begin() as connection:
+            owe(connection, {keys.session(session_id): 2})
+        reconcile()
+    assert cache.entries.held([keys.session(session_id)]) == [Held("pending", 2)]

@@ -102,11 +102,16 @@ def list_logins(caller: Caller) -> Response:
 @api.validate(resp=responses(401, 404, HTTP_204=None), security=BEARER, tags=TAGS)
 def revoke_login(caller: Caller, login_id: str) -> tuple[str, int]:
     """Log a device out."""
+    if not tokens.is_uuid(login_id):
+        raise _no_such_login()
     with logins.account_change(caller.user.id) as user:
-        if not tokens.is_uuid(login_id) or login_id not in logins.alive(user.id):
-            raise NotFound("There is no such login.", code="login_not_found")
-        logins.revoke(user, "revoked", only=login_id)
-        audit.record(audit.LOGIN_REVOKED, user.id, login_id=login_id)
+        # One that is dead already is not told to be so before every process has heard of it.
+        is_alive = login_id in logins.alive(user.id)
+        if is_alive:
+            logins.revoke(user, "revoked", only=login_id)
+            audit.record(audit.LOGIN_REVOKED, user.id, login_id=login_id)
+    if not is_alive:
+        raise _no_such_login()
     if login_id == caller.claims.login_id:
         _blacklist(caller)
     return "", 204
@@ -132,6 +137,10 @@ def _verified(body: Credentials) -> Row[str, str, bool]:
 
 def _wrong_credentials() -> Unauthorized:
     return Unauthorized("E-mail address or password is wrong.", code="invalid_credentials", reason="")
+
+
+def _no_such_login() -> NotFound:
+    return NotFound("There is no such login.", code="login_not_found")
 
 
 def _device() -> tuple[str | None, str | None]:

@@ -4,8 +4,8 @@ A row is read before its entry. The version read was committed then, and fenced 
 now is a drift, whatever happened meanwhile. An entry of the same version must have the same body, too.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 
 import structlog
 
@@ -33,22 +33,42 @@ class AuditReport:
 
 
 def audit(sample: int) -> AuditReport:
-    """Compare up to `sample` cached sessions with the database, and fence those that differ. Raises RedisError."""
-    report = AuditReport()
-    found = get_redis().scan_iter(match=f"{keys.SESSION_PREFIX}*", count=BATCH)
-    sampled = islice(found, sample)
-    while batch := [str(key).removeprefix(keys.SESSION_PREFIX) for key in islice(sampled, BATCH)]:
-        _compare(batch, report)
+    """Compare about `sample` cached sessions with the database, and drop those that differ.
+
+    The next audit goes on where this one stopped, so that in the end each one has been compared. Raises RedisError and
+    SQLAlchemy's errors.
+    """
+    get_cache().trust.settle()
+    report, seen = AuditReport(), set[str]()
+    cursor = 0
+    for cursor, ids in _round_trip():  # noqa: B007 - where it stopped is where the next one begins
+        fresh = [id for id in ids if id not in seen]
+        seen.update(fresh)
+        _compare(fresh, report)
+        if report.compared >= sample:
+            break
+    get_redis().set(keys.AUDIT_CURSOR, cursor)
     if report.drifted:
         log.error("cache_drift", compared=report.compared, drifted=report.drifted, healed=report.healed)
     return report
+
+
+def _round_trip() -> Iterator[tuple[int, list[str]]]:
+    """Walk over all cached sessions, from where the last audit stopped, once round. Yields cursors and ids."""
+    redis = get_redis()
+    cursor = int(redis.get(keys.AUDIT_CURSOR) or 0)
+    ends_left = 2 if cursor else 1
+    while ends_left:
+        cursor, found = redis.scan(cursor, match=f"{keys.SESSION_PREFIX}*", count=BATCH)
+        ends_left -= cursor == 0
+        yield cursor, [str(key).removeprefix(keys.SESSION_PREFIX) for key in found]
 
 
 def _compare(ids: list[str], report: AuditReport) -> None:
     cache = get_cache()
     with read_connection() as connection:
         rows = SESSIONS.load(connection, ids)
-    entries = dict(zip(ids, cache.entries.read([keys.session(id) for id in ids]), strict=True))
+    entries = dict(zip(ids, cache.inspection.read([keys.session(id) for id in ids]), strict=True))
     present = {id: entry for id, entry in entries.items() if entry is not None}
     drifted = {id for id, entry in present.items() if _differs(entry, rows.get(id, MISSING))}
     report.compared += len(present)

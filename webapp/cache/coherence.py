@@ -5,16 +5,24 @@ first, for every session of `db.session`, in the web process and in the worker a
 
 1. *after_flush* notes what was written, with the versions that the database now holds (row locks are held from here
    on).
-2. *before_commit* flushes what is left (it runs before the commit-time flush), and fences.
-3. *after_commit* fences again. The first fence may have been evicted, or have expired, while the commit took its time.
+2. *before_commit* flushes what is left (it runs before the commit-time flush), and fences. What Redis does not take is
+   written down as a debt, in this same transaction.
+3. *after_transaction_end* fences again, when the connection to the database has been given back. The first fence may
+   have been evicted, or have expired, while the commit took its time. If Redis does not take this one, the writer waits
+   until the change may be acknowledged all the same (see `debts`).
 
-The release of a savepoint fires the same events. It is acknowledged to nobody, so *after_commit* counts for the
-outermost transaction only; but *before_commit* fences at each, because a COMMIT that releases an open savepoint looks
-the same from here, and a fence too early only costs a round trip. A rollback leaves the first fence to expire, and so
-does a COMMIT that failed, because its outcome is unknown.
+A write that changes nothing, because the client repeats it, is a promise all the same: whoever did it first may have
+died between its COMMIT and its fence. So it is *confirmed*: it goes through the whole procedure at the versions that
+the locked rows have.
+
+The release of a savepoint fires the same events. It is acknowledged to nobody, so only the end of the outermost
+transaction counts; but *before_commit* fences at each, because a COMMIT that releases an open savepoint looks the same
+from here, and a fence too early only costs a round trip. A rollback leaves the first fence to expire, and so does a
+COMMIT that failed, because its outcome is unknown.
 """
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
@@ -23,7 +31,10 @@ from sqlalchemy import event
 from sqlalchemy.orm import ORMExecuteState, Session, UOWTransaction, scoped_session
 
 from webapp.cache import warming
-from webapp.cache.redis import get_cache
+from webapp.cache.debts import Owed, owe
+from webapp.cache.redis import Cache, get_cache
+from webapp.clock import boottime
+from webapp.database import timeline_of
 
 log = structlog.get_logger(__name__)
 
@@ -31,27 +42,44 @@ Fences = dict[str, int]
 Changes = list[tuple[Any, bool]]
 Declaration = Callable[[Session, Changes], Fences]
 
-FENCES, WARMS = "coherence.fences", "coherence.warms"
+PENDING = "coherence.pending"
 
 
 class BulkWriteRefused(RuntimeError):
     """A bulk insert, update or delete of a cached model: it would bump no version and fence nothing."""
 
 
+@dataclass
+class Pending:
+    """What a transaction has to fence, and what has become of it so far."""
+
+    floors: Fences = field(default_factory=dict)
+    timeline: str | None = None
+    turned: set[str] = field(default_factory=set)
+    debts: list[str] = field(default_factory=list)
+    committed_at: float | None = None
+
+    def add(self, floors: Fences) -> None:
+        """Have these keys fenced, at the highest floor that was asked for."""
+        for key, floor in floors.items():
+            self.floors[key] = max(floor, self.floors.get(key, 0))
+
+
 class Coherence:
     """The cached models, what a change of each one fences, and which fenced keys the worker warms."""
 
     def __init__(self) -> None:
-        self._declarations: dict[type, list[Declaration]] = {}
+        self._declarations: dict[type, list[tuple[Declaration, Declaration]]] = {}
         self._warmed_prefixes: tuple[str, ...] = ()
 
-    def declare(self, model: type, fences_of: Declaration) -> None:
+    def declare(self, model: type, fences_of: Declaration, fences_unchanged: Declaration | None = None) -> None:
         """Say what changed rows of `model` fence.
 
         `fences_of(session, changes)` gets the changed objects, each with whether it was deleted, inside the flush, and
-        returns the floor of every key.
+        returns the floor of every key. `fences_unchanged` does the same for objects that a repeated write left as they
+        are; without it, `fences_of` changes nothing by itself and serves for both.
         """
-        self._declarations.setdefault(model, []).append(fences_of)
+        self._declarations.setdefault(model, []).append((fences_of, fences_unchanged or fences_of))
 
     def warm_after_change(self, *prefixes: str) -> None:
         """Have the worker warm the fenced keys that begin with one of these prefixes."""
@@ -61,50 +89,57 @@ class Coherence:
         """Listen to every session made by `session`."""
         event.listen(session, "after_flush", self._note)
         event.listen(session, "before_commit", self._fence_before_commit)
-        event.listen(session, "after_commit", self._fence_after_commit)
-        event.listen(session, "after_transaction_end", self._forget)
+        event.listen(session, "after_commit", self._note_commit)
+        event.listen(session, "after_transaction_end", self._fence_after_commit)
         event.listen(session, "do_orm_execute", self._refuse_bulk_write)
+
+    def confirm(self, session: Session, unchanged: Any) -> None:
+        """Fence, with the next commit, what is cached of a row that this transaction has locked and found unchanged."""
+        pending = _pending(session)
+        for model, declarations in self._declarations.items():
+            for _, fences_unchanged in declarations if isinstance(unchanged, model) else ():
+                pending.add(fences_unchanged(session, [(unchanged, False)]))
 
     def _note(self, session: Session, _context: UOWTransaction) -> None:
         changed: Changes = [(obj, False) for obj in session.new]
         changed += [(obj, False) for obj in session.dirty if session.is_modified(obj)]
         changed += [(obj, True) for obj in session.deleted]
-        fences: Fences = session.info.setdefault(FENCES, {})
+        pending = _pending(session)
         for model, declarations in self._declarations.items():
             of_model = [(obj, is_deleted) for obj, is_deleted in changed if isinstance(obj, model)]
-            for fences_of in declarations if of_model else ():
-                for key, floor in fences_of(session, of_model).items():
-                    fences[key] = max(floor, fences.get(key, 0))
+            for fences_of, _ in declarations if of_model else ():
+                pending.add(fences_of(session, of_model))
 
     def _fence_before_commit(self, session: Session) -> None:
         session.flush()
-        session.info[WARMS] = session.info.get(WARMS, set()) | self._fence(session, operation="fence_before_commit")
-
-    def _fence_after_commit(self, session: Session) -> None:
-        if session.in_nested_transaction():
+        pending = _pending(session)
+        if not pending.floors:
             return
-        turned = session.info.pop(WARMS, set()) | self._fence(session, operation="fence_after_commit")
-        warm = [key for key in turned if key.startswith(self._warmed_prefixes)] if self._warmed_prefixes else []
+        connection = session.connection()
+        pending.timeline = timeline_of(connection)
+        # Not those of a savepoint before: it may have been rolled back.
+        pending.debts = [] if _fenced(pending, "fence_before_commit") else owe(connection, pending.floors)
+
+    def _note_commit(self, session: Session) -> None:
+        if not session.in_nested_transaction():
+            _pending(session).committed_at = boottime()
+
+    def _fence_after_commit(self, session: Session, transaction: Any) -> None:
+        if transaction.parent is not None:
+            return
+        pending: Pending | None = session.info.pop(PENDING, None)
+        if pending is None or pending.committed_at is None or not pending.floors:
+            return
+        cache = get_cache()
+        if _fenced(pending, "fence_after_commit"):
+            if pending.debts:
+                cache.debts.forget(pending.debts)
+        else:
+            owed = Owed(pending.floors, pending.timeline, pending.debts, pending.committed_at)
+            cache.debts.wait(owed, may_try=lambda: not cache.trust.is_out_of_reach)
+        warm = [key for key in pending.turned if key.startswith(self._warmed_prefixes)] if self._warmed_prefixes else []
         if warm:
             warming.ask(warm)
-
-    def _fence(self, session: Session, operation: str) -> set[str]:
-        fences: Fences = session.info.get(FENCES, {})
-        if not fences:
-            return set()
-        cache = get_cache()
-        try:
-            return cache.entries.fence(fences)
-        except RedisError as error:
-            # The write goes on. Nobody serves a value before the rows changed meanwhile have been compared: see
-            # `trust`.
-            cache.trust.doubt(error, operation=operation)
-            return set()
-
-    def _forget(self, session: Session, transaction: Any) -> None:
-        if transaction.parent is None:
-            session.info.pop(FENCES, None)
-            session.info.pop(WARMS, None)
 
     def _refuse_bulk_write(self, state: ORMExecuteState) -> None:
         if not (state.is_insert or state.is_update or state.is_delete):
@@ -123,6 +158,24 @@ class Coherence:
 CHANGES_NOTHING_CACHED = "changes_nothing_cached"
 
 coherence = Coherence()
+
+
+def _pending(session: Session) -> Pending:
+    pending: Pending = session.info.setdefault(PENDING, Pending())
+    return pending
+
+
+def _fenced(pending: Pending, operation: str) -> bool:
+    """Fence, and say whether Redis took it. While it is known to be out of reach, nobody waits for it to say no."""
+    cache: Cache = get_cache()
+    if cache.trust.is_out_of_reach:
+        return False
+    try:
+        pending.turned |= cache.entries.fence(pending.floors, pending.timeline)
+    except RedisError as error:
+        cache.trust.doubt(error, operation=operation)
+        return False
+    return True
 
 
 def versions(key: Callable[[str], str], deleted: int) -> Declaration:

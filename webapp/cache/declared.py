@@ -8,6 +8,6 @@ from webapp.models import DrivingSession, User
 
 coherence.declare(User, versions(keys.user, DELETED))
 coherence.declare(DrivingSession, versions(keys.session, DELETED))
-coherence.declare(DrivingSession, session_lists.raise_counters)
+coherence.declare(DrivingSession, session_lists.raise_counters, session_lists.present_counters)
 coherence.warm_after_change(keys.SESSION_PREFIX)
 coherence.attach(db.session)

@@ -2,8 +2,8 @@
 
 A key is in one of three states:
 
-* **absent**: nothing is known. It was evicted, flushed, never cached, is garbage, or was written by another run of the
-  server (an old snapshot that came back; see `epoch` below).
+* **absent**: nothing is known. It was evicted, flushed, never cached, is garbage, or has another stamp (of an old
+  snapshot that came back, of a server or a database that was left; see `webapp.cache.stamp`).
 * **value(version, body)**: the row at that version.
 * **pending(floor, holder)**: do not serve. Only a row of version >= floor may be put here, and only by `holder`.
 
@@ -24,10 +24,11 @@ caller.
 """
 
 import secrets
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from redis import ResponseError
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 PENDING_TTL_MS = 10_000
 """How long a fence or a lease stands, in ms. Longer than any database transaction may last (see `webapp.database`)."""
@@ -41,7 +42,7 @@ exactly.
 
 
 HEADER_LENGTH = 63
-"""More characters than state, epoch and version take together."""
+"""More characters than state, stamp and version take together."""
 
 
 class Entry(NamedTuple):
@@ -59,23 +60,31 @@ class Held(NamedTuple):
 
 
 class Commands(Protocol):
-    """What is asked of a redis-py client (a Redis or a RedisCluster)."""
+    """What is asked of a redis-py client (a Redis or a RedisCluster), which must not repeat commands by itself."""
 
     def mget(self, keys: Any) -> Any: ...
     def pipeline(self, transaction: bool) -> Any: ...
 
 
-# A stored string is "v|epoch|version|body" or "p|epoch|floor|holder". Whatever does not match, is of another Redis
-# type or carries another epoch counts as absent and is overwritten. `state` returns kind, number, rest.
+class Stamps(Protocol):
+    """What is asked of a stamp: the present one, and the one of what was read or written under a timeline."""
+
+    text: str
+
+    def under(self, timeline: str) -> str: ...
+
+
+# A stored string is "v|stamp|version|body" or "p|stamp|floor|holder". Whatever does not match, is of another Redis
+# type or carries another stamp counts as absent and is overwritten. `state` returns kind, number, rest.
 _STATE = """
-local function state(key, epoch)
+local function state(key, stamp)
   local raw = redis.pcall('GET', key)
   if type(raw) ~= 'string' then
     if type(raw) == 'table' and raw.err then redis.call('DEL', key) end
     return nil
   end
   local kind, at, number, rest = string.match(raw, '^([vp])|([^|]*)|(%d+)|(.*)$')
-  if kind == nil or at ~= epoch then return nil end
+  if kind == nil or at ~= stamp then return nil end
   return kind, tonumber(number), rest, number
 end
 """
@@ -97,9 +106,9 @@ return 1
 """
 )
 
-# A lease asked for twice with one token is granted twice: the client may repeat a command whose answer was lost. A
-# lease on a fenced key lasts as long as the fence: readers must not keep the fence of a write that failed standing for
-# ever.
+# Several keys may be leased with one token, so a key held by it is granted again; but no lease is ever *sent* twice: a
+# first copy that is executed late, on a key that was lost, would let the row in that was loaded long before. A lease on
+# a fenced key lasts as long as the fence: readers must not keep the fence of a write that failed standing for ever.
 _LEASE = (
     "#!lua\n"
     + _STATE
@@ -136,52 +145,60 @@ def new_lease_token() -> str:
     return secrets.token_hex(8)
 
 
-def parse(raw: str | None, epoch: str) -> Entry | None:
-    """Return the value in a stored string that has the stamp of `epoch`, or None for every other state."""
+def parse(raw: str | None, stamp: str) -> Entry | None:
+    """Return the value in a stored string that has this stamp, or None for every other state."""
     if raw is None:
         return None
     parts = raw.split("|", 3)
-    if len(parts) != 4 or parts[0] != "v" or parts[1] != epoch or not parts[2].isdecimal():
+    if len(parts) != 4 or parts[0] != "v" or parts[1] != stamp or not parts[2].isdecimal():
         return None
     return Entry(int(parts[2]), parts[3])
 
 
 class Entries:
-    """The protocol over one Redis client.
+    """The protocol over one Redis client. An entry with another stamp than that of `stamp` is absent.
 
-    `epoch` names the run of the server that the process is connected to. An entry is stamped with it, and an entry
-    with another stamp is absent: a server that was restarted from a snapshot, or a replica that was promoted, may have
-    lost the newest fences, so nothing that it brings along is believed.
+    `timeline` is that of the database in which the row was read or written; without it, the one that the process knows.
     """
 
-    def __init__(self, client: Commands, epoch: Callable[[], str]) -> None:
+    def __init__(self, client: Commands, stamp: Stamps) -> None:
         self._client = client
-        self._epoch = epoch
+        self._stamp = stamp
 
     def parse(self, raw: str | None) -> Entry | None:
         """Return the value in a stored string, or None for every other state."""
-        return parse(raw, self._epoch())
+        return parse(raw, self._stamp.text)
 
     def read(self, keys: Sequence[str]) -> list[Entry | None]:
         """Read many keys in one round trip; None where there is no value to serve."""
         return [self.parse(raw) for raw in self._client.mget(keys)] if keys else []
 
-    def lease(self, keys: Iterable[str], token: str) -> list[bool]:
-        """Ask for the right to fill each key. False: it has a value, or somebody else is filling it."""
-        return self._run(_LEASE, [(key, (token, PENDING_TTL_MS)) for key in keys])
+    def lease(self, keys: Iterable[str], token: str, timeline: str | None = None) -> list[bool]:
+        """Ask for the right to fill each key, with a token that was never sent before.
 
-    def put(self, entries: Mapping[str, Entry], ttl_s: int, token: str = "") -> list[bool]:
+        False: it has a value, or somebody else is filling it.
+        """
+        return self._run(_LEASE, timeline, [(key, (token, PENDING_TTL_MS)) for key in keys])
+
+    def put(self, entries: Mapping[str, Entry], ttl_s: int, token: str = "", timeline: str | None = None) -> list[bool]:
         """Store entries for `ttl_s` seconds: under the lease `token`, or, without one, in place of an older value."""
         ttl_ms = ttl_s * 1000
-        return self._run(_PUT, [(k, (e.version, ttl_ms, e.body, token or "-")) for k, e in entries.items()])
+        return self._run(_PUT, timeline, [(k, (e.version, ttl_ms, e.body, token or "-")) for k, e in entries.items()])
 
-    def give_back(self, keys: Iterable[str], token: str) -> None:
+    def give_back(self, keys: Iterable[str], token: str, timeline: str | None = None) -> None:
         """Give leases back that come to nothing, so that the next reader need not wait for them to expire."""
-        self._run(_PUT, [(key, (BELOW_EVERY_FLOOR, PENDING_TTL_MS, "", token)) for key in keys])
+        self._run(_PUT, timeline, [(key, (BELOW_EVERY_FLOOR, PENDING_TTL_MS, "", token)) for key in keys])
 
-    def fence(self, floors: Mapping[str, int]) -> set[str]:
-        """Forbid every version below the floor of each key. Return the keys that were not yet fenced."""
-        turned = self._run(_FENCE, [(key, (floor, PENDING_TTL_MS)) for key, floor in floors.items()])
+    def fence(self, floors: Mapping[str, int], timeline: str | None = None) -> set[str]:
+        """Forbid every version below the floor of each key. Return the keys that were not yet fenced.
+
+        Asked for once more when the connection turns out to be broken: a fence may be executed late and twice.
+        """
+        calls = [(key, (floor, PENDING_TTL_MS)) for key, floor in floors.items()]
+        try:
+            turned = self._run(_FENCE, timeline, calls)
+        except RedisConnectionError:
+            turned = self._run(_FENCE, timeline, calls)
         return {key for key, was_open in zip(floors, turned, strict=True) if was_open}
 
     def held(self, keys: Sequence[str]) -> list[Held]:
@@ -198,17 +215,17 @@ class Entries:
         if isinstance(header, Exception):
             raise header
         parts = header.split("|", 3)
-        if len(parts) != 4 or parts[1] != self._epoch() or not parts[2].isdecimal():
+        if len(parts) != 4 or parts[1] != self._stamp.text or not parts[2].isdecimal():
             return Held("absent", -1)
         return Held("value" if parts[0] == "v" else "pending", int(parts[2]))
 
-    def _run(self, script: str, calls: Sequence[tuple[str, tuple[Any, ...]]]) -> list[bool]:
+    def _run(self, script: str, timeline: str | None, calls: Sequence[tuple[str, tuple[Any, ...]]]) -> list[bool]:
         if not calls:
             return []
-        epoch = self._epoch()
+        stamp = self._stamp.text if timeline is None else self._stamp.under(timeline)
         # EVAL with the source, not EVALSHA: a restarted or flushed server has forgotten its scripts, and a pipeline
         # cannot answer NOSCRIPT by sending them again.
         pipeline = self._client.pipeline(transaction=False)
         for key, arguments in calls:
-            pipeline.eval(script, 1, key, epoch, *arguments)
+            pipeline.eval(script, 1, key, stamp, *arguments)
         return [answer == 1 for answer in pipeline.execute()]

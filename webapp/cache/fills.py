@@ -12,7 +12,7 @@ from webapp.cache import warming
 from webapp.cache.entries import Entry, new_lease_token
 from webapp.cache.kinds import MISSING, MISSING_TTL_S, Kind
 from webapp.cache.redis import get_cache
-from webapp.database import read_connection
+from webapp.database import read_connection, timeline_of
 
 log = structlog.get_logger(__name__)
 
@@ -39,8 +39,7 @@ def prefetch(cache_keys: Sequence[str]) -> list[str | None] | None:
     except RedisError as error:
         cache.trust.doubt(error, operation="read")
         return None
-    # The trouble may have been noticed by another thread while this answer was on its way.
-    return raw if cache.trust.believes() else None
+    return raw
 
 
 def get(kind: Kind, id: str) -> tuple[Entry, Source]:
@@ -58,18 +57,29 @@ def load(kind: Kind, id: str) -> Entry:
         return kind.load(connection, [id]).get(id, MISSING)
 
 
+def load_under(timeline: str, kind: Kind, ids: Sequence[str]) -> tuple[dict[str, Entry], bool]:
+    """Read entries from the database, and say whether it still has the timeline under which they were leased.
+
+    If not, a failover came in between, and these rows may have numbers that other rows had before: do not put them.
+    """
+    with read_connection() as connection:
+        found = kind.load(connection, ids)
+        is_the_same = timeline_of(connection) == timeline
+    return {id: found.get(id, MISSING) for id in ids}, is_the_same
+
+
 def fill(kind: Kind, id: str) -> tuple[Entry, Source]:
     """Answer a miss: load and put under a lease, or wait a moment for who holds the lease, or just load."""
     cache = get_cache()
-    key = kind.key(id)
+    key, timeline = kind.key(id), cache.stamp.timeline
     try:
         for _ in range(POLLS):
             token = new_lease_token()
-            if cache.entries.lease([key], token)[0]:
-                return _load_and_put(kind, id, token), Source.MISS
+            if cache.entries.lease([key], token, timeline)[0]:
+                return _load_and_put(kind, [id], token, timeline)[0][id], Source.MISS
             time.sleep(POLL_INTERVAL_S)
             found = cache.entries.read([key])[0]
-            if found is not None and cache.trust.believes():
+            if found is not None:
                 return found, Source.MISS
     except OutOfMemoryError:
         # A full Redis takes no new entry, but it still takes fences: what it holds is as good as ever.
@@ -81,27 +91,30 @@ def fill(kind: Kind, id: str) -> tuple[Entry, Source]:
     return load(kind, id), Source.MISS
 
 
-def _load_and_put(kind: Kind, id: str, token: str) -> Entry:
+def _load_and_put(kind: Kind, ids: Sequence[str], token: str, timeline: str) -> tuple[dict[str, Entry], int]:
+    """Load what was leased and put it. Return it, and how many were taken."""
     try:
-        entry = load(kind, id)
+        entries, is_the_same_database = load_under(timeline, kind, ids)
     except SQLAlchemyError:
-        get_cache().entries.give_back([kind.key(id)], token)
+        get_cache().entries.give_back(map(kind.key, ids), token, timeline)
         raise
-    put(kind, {id: entry}, token)
-    return entry
+    if not is_the_same_database:
+        get_cache().entries.give_back(map(kind.key, ids), token, timeline)
+        return entries, 0
+    return entries, put(kind, entries, token, timeline)
 
 
-def put(kind: Kind, entries: dict[str, Entry], token: str) -> int:
+def put(kind: Kind, entries: dict[str, Entry], token: str, timeline: str) -> int:
     """Store what was loaded under the lease `token` (or, with "", in place of older values). Return how many were
     taken.
 
     A row that changed while it was loaded is refused. The change that caused it met our lease and left the warming to
     us, so we ask for it.
     """
-    cache = get_cache()
+    store = get_cache().entries.put
     existing = {kind.key(id): entry for id, entry in entries.items() if entry.body}
     missing = {kind.key(id): entry for id, entry in entries.items() if not entry.body}
-    taken = cache.entries.put(existing, kind.ttl_s(), token) + cache.entries.put(missing, MISSING_TTL_S, token)
+    taken = store(existing, kind.ttl_s(), token, timeline) + store(missing, MISSING_TTL_S, token, timeline)
     refused = [key for key, was_taken in zip([*existing, *missing], taken, strict=True) if not was_taken]
     if refused and token:
         warming.ask(refused)
@@ -113,20 +126,17 @@ def warm(kind: Kind, ids: Sequence[str]) -> int:
 
     Raises RedisError and SQLAlchemy's errors: the caller is a task, and says what became of it.
     """
-    token = new_lease_token()
-    leases = get_cache().entries.lease([kind.key(id) for id in ids], token)
+    cache, token = get_cache(), new_lease_token()
+    timeline = cache.stamp.timeline
+    leases = cache.entries.lease(map(kind.key, ids), token, timeline)
     leased = [id for id, granted in zip(ids, leases, strict=True) if granted]
-    return put(kind, _load_many(kind, leased), token) if leased else 0
+    return _load_and_put(kind, leased, token, timeline)[1] if leased else 0
 
 
 def refresh(kind: Kind, ids: Sequence[str]) -> int:
     """Load many ids and put them in place of their values, which begins their TTL anew. Return how many were
     renewed.
     """
-    return put(kind, _load_many(kind, ids), token="") if ids else 0
-
-
-def _load_many(kind: Kind, ids: Sequence[str]) -> dict[str, Entry]:
-    with read_connection() as connection:
-        found = kind.load(connection, ids)
-    return {id: found.get(id, MISSING) for id in ids}
+    timeline = get_cache().stamp.timeline
+    entries, is_the_same_database = load_under(timeline, kind, ids) if ids else ({}, False)
+    return put(kind, entries, "", timeline) if is_the_same_database else 0

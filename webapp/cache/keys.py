@@ -4,6 +4,8 @@ WARM_DUE = "warm:due"
 WARM_SCHEDULED = "warm:scheduled"
 WORKER_HEARTBEAT = "worker:heartbeat"
 REFRESH_AHEAD_CURSOR = "refresh_ahead:cursor"
+AUDIT_CURSOR = "audit:cursor"
+RECONCILED = "reconcile:last"
 
 SESSION_PREFIX = "session:"
 USER_PREFIX = "user:"

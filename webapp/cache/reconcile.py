@@ -1,22 +1,24 @@
 """The reconciler: the database is the outbox.
 
-A writer that could not reach Redis left no fence, and a message to the worker may be lost. So every few seconds, and
-at once when a process reaches Redis again, the rows that changed within the life of an entry are compared with what
-Redis holds:
+A writer may die between its COMMIT and the fence after it, when the fence before it has been lost: nobody owes
+anything then, and nobody knows. And a message to the worker may be lost. So every few seconds the worker compares the
+rows that changed since its last comparison with what Redis holds:
 
 * an entry that is behind its row is fenced, and warmed;
 * a session that changed a moment ago and is not cached is warmed.
 
-An entry that exists now was put within its TTL; so a row that changed before that cannot be newer than its entry.
+The first comparison, and one after a flush, looks at all rows that changed within the life of an entry: an entry that
+exists now was put within its TTL, so a row that changed before that cannot be newer.
 """
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 
 import structlog
+from redis import OutOfMemoryError
 
-from webapp.cache import warming
+from webapp.cache import keys, warming
 from webapp.cache.driving_sessions import SESSIONS
 from webapp.cache.kinds import Kind
 from webapp.cache.redis import get_cache
@@ -30,14 +32,16 @@ log = structlog.get_logger(__name__)
 KINDS = (USERS, SESSIONS, SESSION_LISTS)
 
 MARGIN_S = 60
-"""Added to the TTL: `updated_at` is the time of the change, by another machine's clock, not that of the commit. In
-s.
+"""How long before it is seen a change may be dated, in s: `updated_at` is the time of the change, by another machine's
+clock, and not that of the commit.
 """
 
 WARM_WITHIN_S = 30
 """A session that changed within this time and is not cached lost its warm, in s."""
 
 BATCH = 1000
+
+_NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass
@@ -51,22 +55,39 @@ class Report:
 
 def reconcile() -> Report:
     """Compare the rows that changed lately with Redis, and repair. Raises RedisError and SQLAlchemy's errors."""
-    report = Report()
+    get_cache().trust.settle()
+    report, began = Report(), utcnow()
+    last = _last_comparison()
     for kind in KINDS:
+        since = max(began - timedelta(seconds=kind.ttl_s()), last) - timedelta(seconds=MARGIN_S)
         with read_connection() as connection:
-            changed = iter(kind.changed_since(connection, utcnow() - timedelta(seconds=kind.ttl_s() + MARGIN_S)))
+            changed = iter(kind.changed_since(connection, since))
         while batch := dict(islice(changed, BATCH)):
             _compare(kind, batch, report)
+    _note_comparison(began)
     _warm_what_was_lost(report)
     if report.behind:
         log.warning("reconcile_repaired", compared=report.compared, behind=report.behind)
     return report
 
 
+def _last_comparison() -> datetime:
+    """Return when the last comparison began with what this server and this database hold."""
+    stamp, _, began = str(get_cache().client.get(keys.RECONCILED) or "").partition(" ")
+    return datetime.fromisoformat(began) if stamp == get_cache().stamp.text else _NEVER
+
+
+def _note_comparison(began: datetime) -> None:
+    try:
+        get_cache().client.set(keys.RECONCILED, f"{get_cache().stamp.text} {began.isoformat()}")
+    except OutOfMemoryError:
+        log.warning("redis_full", operation="reconcile")  # The next comparison looks at more than it need.
+
+
 def _compare(kind: Kind, versions: dict[str, int], report: Report) -> None:
     cache = get_cache()
     by_key = {kind.key(id): version for id, version in versions.items()}
-    held = dict(zip(by_key, cache.entries.held(list(by_key)), strict=True))
+    held = dict(zip(by_key, cache.inspection.held(list(by_key)), strict=True))
     behind = {
         key: by_key[key] for key, found in held.items() if found.state != "absent" and found.version < by_key[key]
     }
@@ -81,12 +102,12 @@ def _compare(kind: Kind, versions: dict[str, int], report: Report) -> None:
 def _warm_what_was_lost(report: Report) -> None:
     with read_connection() as connection:
         recent = SESSIONS.changed_since(connection, utcnow() - timedelta(seconds=WARM_WITHIN_S))
-    keys = [SESSIONS.key(id) for id, _ in recent]
-    held = get_cache().entries.held(keys)
-    _ask([key for key, found in zip(keys, held, strict=True) if found.state != "value"], report)
+    session_keys = [SESSIONS.key(id) for id, _ in recent]
+    held = get_cache().inspection.held(session_keys)
+    _ask([key for key, found in zip(session_keys, held, strict=True) if found.state != "value"], report)
 
 
-def _ask(keys: list[str], report: Report) -> None:
-    for start in range(0, len(keys), BATCH):
-        warming.ask(keys[start : start + BATCH])
-    report.warmed += len(keys)
+def _ask(behind: list[str], report: Report) -> None:
+    for start in range(0, len(behind), BATCH):
+        warming.ask(behind[start : start + BATCH])
+    report.warmed += len(behind)

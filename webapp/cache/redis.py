@@ -1,24 +1,25 @@
 """The Redis pool: how this process reaches Redis, and how long it is willing to wait for it.
 
 redis-py's own defaults are made for programs that can do nothing without Redis: a dead server costs seconds per
-command. Here the database always has the answer, so a command waits 100 ms and is repeated once, at once, and only
-when the connection turned out to be broken.
+command. Here the database always has the answer, so a command waits 100 ms, and the client repeats none by itself: a
+lease that is asked for twice with one token, the first time in vain and late, could let an old row in.
 """
 
-import itertools
-import threading
 import time
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import structlog
 from flask import Flask, current_app
-from redis import BlockingConnectionPool, ConnectionPool, Redis, RedisError
+from redis import BlockingConnectionPool, ConnectionPool, ReadOnlyError, Redis, RedisError
 from redis.backoff import NoBackoff
-from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 from redis.retry import Retry
+from sqlalchemy import Engine
 
+from webapp.cache.debts import Debts
 from webapp.cache.entries import Entries
+from webapp.cache.stamp import Stamp, is_replica, server_of
 from webapp.cache.trust import Trust
 
 if TYPE_CHECKING:
@@ -35,81 +36,151 @@ doubted.
 """
 
 MIN_SHARED_CONNECTIONS = 2
+INSPECTING_CONNECTIONS = 1
 NO_TLS_VERIFICATION = {"ssl_cert_reqs": "none"}
-
-BODY_FORMAT = 1
-"""Raise it with every change of what is cached of a row: entries of an older release are then absent to the new one."""
+INFO_SECTIONS = ("server", "replication")
 
 EVICTING_POLICIES_START_WITH = ("allkeys", "volatile")
 
 
-def epoch_of(run_id: str) -> str:
-    """Return the stamp of entries written now: the form that this code gives to bodies, and the run of the server."""
-    return f"{BODY_FORMAT}.{run_id[:16]}"
+class CurrentConnections(ConnectionPool):
+    """A pool that hands out no connection to a server that was left since the connection was made."""
+
+    def __init__(self, stamp: Stamp, **options: Any) -> None:
+        self._stamp = stamp
+        super().__init__(**options)
+
+    def get_connection(self, *args: Any, **options: Any) -> Any:
+        """Return a connection, made anew if the server has changed."""
+        connection: Any = super().get_connection(*args, **options)
+        if connection.generation != self._stamp.generation:
+            try:
+                connection.disconnect()
+                connection.connect()
+            except BaseException:
+                self.release(connection)
+                raise
+        return connection
+
+
+class SharedConnections(CurrentConnections, BlockingConnectionPool):
+    """Such a pool, whose callers wait for each other."""
 
 
 class Cache:
-    """What one application holds of Redis: the client, the protocol over it, and whether it may be believed."""
+    """What one application holds of Redis: the clients, the protocol over them, and whether it may be believed.
+
+    `inspection` is for whoever looks at many entries without reading them: what it looks at does not count as used.
+    """
 
     def __init__(self, settings: "Settings") -> None:
-        self.epoch, self._epoch_asked = "", -1
-        self._epoch_lock = threading.Lock()
-        self._greetings = itertools.count()
+        self.stamp = Stamp()
         # The threads that answer hot reads keep a connection each (see `webapp.edge`); the rest share what is left.
-        shared = max(MIN_SHARED_CONNECTIONS, settings.redis_max_connections - settings.web_threads)
-        options = self._connection_options(settings)
-        self.client: Redis = Redis(
-            connection_pool=BlockingConnectionPool.from_url(
-                settings.redis_url, max_connections=shared, timeout=POOL_TIMEOUT_S, **options
-            )
+        left = settings.redis_max_connections - settings.web_threads - INSPECTING_CONNECTIONS
+        self._url = settings.redis_url
+        self._options = _connection_options(settings)
+        self.client = self._client(max(MIN_SHARED_CONNECTIONS, left), self._greet)
+        self._inspecting = self._client(INSPECTING_CONNECTIONS, self._greet_untouching)
+        self.hot_pool = CurrentConnections.from_url(
+            self._url, max_connections=settings.web_threads, redis_connect_func=self._greet, **self._own_options
         )
-        self.hot_pool = ConnectionPool.from_url(settings.redis_url, max_connections=settings.web_threads, **options)
-        self.entries = Entries(self.client, lambda: self.epoch)
-        self.trust = Trust(self.entries, probe_interval_s=settings.cache_probe_interval_ms / 1000)
+        self.entries = Entries(self.client, self.stamp)
+        self.inspection = Entries(self._inspecting, self.stamp)
+        self.trust = Trust(settings.cache_probe_interval_ms / 1000, probe=self.probe, leave=self.stamp.leave)
+        self.debts: Debts
 
-    def _connection_options(self, settings: "Settings") -> dict[str, Any]:
-        tls = {} if settings.redis_tls_verify or not settings.redis_url.startswith("rediss://") else NO_TLS_VERIFICATION
-        keepalive = {} if settings.redis_url.startswith("unix://") else {"socket_keepalive": True}
-        return {
-            "socket_timeout": COMMAND_TIMEOUT_S,
-            "socket_connect_timeout": COMMAND_TIMEOUT_S,
-            "decode_responses": True,
-            "encoding_errors": "replace",  # Bytes under a key that are not ours are no entry, and no error.
-            "protocol": 2,
-            "retry": Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
-            "redis_connect_func": self._greet,
-            **keepalive,
-            **tls,
-        }
+    def keep_debts(self, watch_engine: Engine, engine: Engine) -> None:
+        """Name the database in which the fences stand that Redis did not take."""
+        self.debts = Debts(watch_engine, engine, self.entries, self.stamp)
+        self.trust.look_with(self.debts.look)
+
+    @property
+    def _own_options(self) -> dict[str, Any]:
+        return {"stamp": self.stamp, **self._options}
+
+    def _client(self, connections: int, greet: Callable[[Any], None]) -> Redis:
+        pool = SharedConnections.from_url(
+            self._url,
+            max_connections=connections,
+            timeout=POOL_TIMEOUT_S,
+            redis_connect_func=greet,
+            **self._own_options,
+        )
+        return Redis(connection_pool=pool)
+
+    def probe(self, key: str, beat: int) -> None:
+        """Make sure that Redis takes fences, by one of a key of this process' own, and look who it is.
+
+        A fence, because a read-only server still answers PING. Raises RedisError, of a server that follows another one
+        too: a primary that was demoted keeps its connections.
+        """
+        asked = self.stamp.question()
+        try:
+            info: Mapping[str, Any] = self.client.info(*INFO_SECTIONS)
+        except ResponseError as error:
+            _warn_that_who_it_is_is_unknown(error)
+        else:
+            self._heed(info, asked)
+        self.entries.fence({key: beat})
 
     def _greet(self, connection: Any) -> None:
-        """Set up a new connection, and learn which run of the server it leads to.
+        """Set up a new connection, and learn which server it leads to.
 
-        A server that was restarted, or a replica that was promoted, has another run id, and always new connections:
-        so the epoch changes before the first answer of the new server is looked at.
+        A server that was restarted or promoted has new connections, or at least one; so the stamp changes before the
+        first answer of the new server is looked at.
         """
         connection.on_connect()
-        asked = next(self._greetings)
-        connection.send_command("INFO", "server")
+        asked = self.stamp.question()
+        connection.send_command("INFO", *INFO_SECTIONS)
         try:
-            info = connection.read_response()
-        except ResponseError:
-            # The account may not call INFO. Restarts from a snapshot are then bounded by the reconciler alone.
-            log.warning("redis_run_id_unknown")
-            info = ""
-        text = info.decode() if isinstance(info, bytes) else str(info)
-        run_id = next((line.removeprefix("run_id:") for line in text.splitlines() if line.startswith("run_id:")), "")
-        self._enter_epoch(epoch_of(run_id), asked)
+            text = str(connection.read_response())
+        except ResponseError as error:
+            _warn_that_who_it_is_is_unknown(error)
+            text = ""
+        info = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
+        connection.generation = self._heed(info, asked)
 
-    def _enter_epoch(self, epoch: str, asked: int) -> None:
-        """Take over an epoch, unless it was asked for before the present one was.
+    def _greet_untouching(self, connection: Any) -> None:
+        """Set up a connection whose reads leave the time of the last use of a key as it is."""
+        self._greet(connection)
+        connection.send_command("CLIENT", "NO-TOUCH", "ON")
+        try:
+            connection.read_response()
+        except ResponseError as error:  # Redis before 7.2: what is inspected counts as used, and is renewed.
+            log.info("redis_no_touch_unknown", error=str(error))
 
-        A thread that has the old server's answer in hand may sleep while the server is restarted and another thread
-        greets the new one. Taken over last, the old epoch would make the entries of an old snapshot look good.
-        """
-        with self._epoch_lock:
-            if asked > self._epoch_asked:
-                self.epoch, self._epoch_asked = epoch, asked
+    def _heed(self, info: Mapping[str, Any], asked: int) -> int:
+        if is_replica(info):
+            self.stamp.leave()
+            raise ReadOnlyError("this server is a replica")
+        return self.stamp.take_over_server(server_of(info), asked)
+
+    def close(self) -> None:
+        """Stop watching Redis and close every connection."""
+        self.trust.stop()
+        for pool in (self.client.connection_pool, self._inspecting.connection_pool, self.hot_pool):
+            pool.disconnect()
+        self.debts.close()
+
+
+def _connection_options(settings: "Settings") -> dict[str, Any]:
+    tls = {} if settings.redis_tls_verify or not settings.redis_url.startswith("rediss://") else NO_TLS_VERIFICATION
+    keepalive = {} if settings.redis_url.startswith("unix://") else {"socket_keepalive": True}
+    return {
+        "socket_timeout": COMMAND_TIMEOUT_S,
+        "socket_connect_timeout": COMMAND_TIMEOUT_S,
+        "decode_responses": True,
+        "encoding_errors": "replace",  # Bytes under a key that are not ours are no entry, and no error.
+        "protocol": 2,
+        "retry": Retry(NoBackoff(), 0),
+        **keepalive,
+        **tls,
+    }
+
+
+def _warn_that_who_it_is_is_unknown(error: ResponseError) -> None:
+    """Say that the account may not call INFO. A restart from a snapshot is then bounded by the reconciler alone."""
+    log.warning("redis_run_id_unknown", error=str(error))
 
 
 def init_redis(app: Flask) -> Cache:
@@ -131,11 +202,9 @@ def get_redis() -> Redis:
 
 
 def close_redis(app: Flask) -> None:
-    """Stop watching Redis and close every connection of `app`'s pool."""
+    """Stop watching, and close every connection of `app` to Redis."""
     cache: Cache = app.extensions["cache"]
-    cache.trust.stop()
-    cache.client.connection_pool.disconnect()
-    cache.hot_pool.disconnect()
+    cache.close()
 
 
 def redis_health_check() -> dict[str, Any]:

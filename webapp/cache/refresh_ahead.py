@@ -13,7 +13,7 @@ from redis.exceptions import ResponseError
 
 from webapp.cache import fills, keys
 from webapp.cache.driving_sessions import SESSIONS
-from webapp.cache.redis import get_redis
+from webapp.cache.redis import get_cache, get_redis
 
 log = structlog.get_logger(__name__)
 
@@ -33,6 +33,7 @@ def refresh_ahead() -> int:
     way.
     """
     redis = get_redis()
+    get_cache().trust.require()
     lock = keys.job_lock("refresh_ahead")
     if not redis.set(lock, "1", nx=True, px=LOCK_TTL_MS):
         return 0

@@ -74,6 +74,13 @@ def raise_counters(session: Session, changes: Changes) -> Fences:
     return {keys.session_list(user_id): _raise_counter(session, user_id) for user_id in user_ids}
 
 
+def present_counters(session: Session, unchanged: Changes) -> Fences:
+    """Return what sessions that stay as they are fence: the lists at their present versions."""
+    user_ids = {drive.user_id for drive, _ in unchanged}
+    found = session.connection().execute(select(User.id, User.sessions_version).where(User.id.in_(user_ids)))
+    return {keys.session_list(row.id): row.sessions_version for row in found}
+
+
 def _raise_counter(session: Session, user_id: str) -> int:
     return session.connection().scalar(_RAISE_COUNTER, {"user_id": user_id})  # type: ignore[return-value]
 

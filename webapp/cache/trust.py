@@ -1,128 +1,220 @@
 """May this process believe a value that it finds in Redis?
 
-The protocol of `entries` keeps a cached row fresh as long as every writer reaches Redis. While Redis hangs or is
-read-only, writers go on without it, and their fences are missing when it comes back. So a process that had any trouble
-with Redis doubts it: it reads from the database until it has compared, itself, the rows changed lately with what Redis
-holds.
+The protocol of `entries` keeps a cached row fresh as long as every writer reaches Redis. A fence that Redis refused,
+lost or answered too late is a debt, and stands in a table of the database, committed together with the change (see
+`debts`). So this is what a process believes by:
 
-A process that happened to be idle would not notice the trouble, so each one *probes*: it fences a key of its own every
-`probe_interval_s`. The probe is a fence because that is the question: could a writer fence now? (A PING is answered by
-a read-only server too.) A writer gives up a hung Redis after two timeouts, one before its commit and one after; a
-probe gives up after one timeout and one interval, which is sooner. So when a write without a fence is acknowledged,
-everybody doubts.
+    **I found the table of debts empty, in a read that began less than `BELIEF_S` ago.**
 
-A process is born doubting: whoever missed a fence may be dead by now.
+A writer that owes a fence acknowledges its change when the debt is paid, or when `BELIEF_S` have passed since it was
+committed: whoever believes by then has read the table after that, and found the debt paid. It does not matter why a
+fence failed, for how long Redis refuses, or whether anybody else noticed.
+
+1. Two threads, which wait for nobody, look every `interval_s`: one at the debts, one at Redis.
+2. Each look is dated by its *beginning*, on a clock that goes on while the machine is suspended. So a process that was
+   stopped for however long believes nothing when it wakes, until it has looked.
+3. Who finds debts does not believe, and pays: fences, deletes what was fenced, and looks again. Only a look that found
+   nothing makes it believe; what it has paid itself says nothing of what it could not see.
+4. The look at Redis finds out what no error tells an idle process: that the server refuses writes, or follows another.
+5. Any trouble of its own with Redis (`doubt`) ends a process' belief until both looks, begun after that, went well. No
+   promise needs it: it keeps requests from waiting for a Redis that hangs.
+6. While the database cannot be read there is nothing to look at. A process that believed before goes on, as long as
+   every look at Redis goes well: it answers what it can. (docs/cache-contract.md says what that costs.)
+
+A process is born doubting.
 """
 
+import math
 import os
 import threading
-import time
 from collections.abc import Callable
 from uuid import uuid4
 
 import structlog
-from redis import RedisError
+from redis import ReadOnlyError, RedisError
+from sqlalchemy.exc import SQLAlchemyError
 
 from webapp.cache import keys
-from webapp.cache.entries import Entries
+from webapp.clock import boottime
 
 log = structlog.get_logger(__name__)
 
-FROZEN_AFTER_S = 1.0
-"""A process that did not get to probe for this long may have slept through an outage of Redis from beginning to end,
-and doubts, in s. Frozen for less, and through all of an outage, it would not notice (docs/cache-contract.md).
-"""
+BELIEF_S = 0.5
+"""How long an empty table of debts is good for, in s, from the beginning of the read that found it so."""
 
-RETRY_PAUSE_S = 1.0
-"""How long a reconciliation that failed waits before it is tried again, in s."""
+AGAIN_S = 0.01
+"""How soon a process that has paid debts looks again, in s."""
+
+SLOW_LOOK_S = 0.4
+"""A look at the database that failed after longer than this, in s, tells more of this process than of the database."""
 
 
 class Trust:
-    """Whether cached values may be served, and the thread that finds out."""
+    """Whether cached values may be served, and the threads that find out.
 
-    def __init__(self, entries: Entries, probe_interval_s: float) -> None:
-        self._entries = entries
-        self._probe_interval_s = probe_interval_s
-        self._reconcile: Callable[[], object] | None = None
+    `probe(key, beat)` looks at Redis, and `look()` at the debts: it pays what it finds, and says whether there was
+    none. With an interval of 0 nobody looks but `settle`, and what it finds is good until there is a doubt.
+    """
+
+    def __init__(self, interval_s: float, probe: Callable[[str, int], None], leave: Callable[[], None]) -> None:
+        self._interval_s = interval_s
+        self._lasts_s = BELIEF_S if interval_s else math.inf
+        self._probe, self._leave = probe, leave
+        self._look: Callable[[], bool] = lambda: True
         self._lock = threading.Lock()
-        self._doubts = 1
-        self._settled = 0
         self._pid = 0
-        self._probed_at = time.monotonic()
         self._stopped = threading.Event()
+        self._probe_key, self._beat = "", 0
+        self._begin_doubting()
 
-    def reconcile_with(self, reconcile: Callable[[], object]) -> None:
-        """Name what compares the recent rows with Redis before it is believed again. It raises if it could not."""
-        self._reconcile = reconcile
+    def _begin_doubting(self) -> None:
+        self._doubted_at = boottime()
+        self._no_debts_at = self._probed_at = -math.inf
+        self._unbroken_since = math.inf
+        self._database_is_away = self.is_out_of_reach = self._is_told = False
+
+    def look_with(self, look: Callable[[], bool]) -> None:
+        """Name what looks at the debts."""
+        self._look = look
 
     def believes(self) -> bool:
-        """Say whether a value found in Redis may be served. Starts the watching in a process that does not watch
-        yet.
+        """Say whether a value may be served that is fetched from Redis *after* this was asked. Starts the watching in a
+        process that does not watch yet.
         """
         if self._pid != os.getpid():
             self._watch_in_this_process()
-        return self._settled == self._doubts and not self._was_frozen()
+        now = boottime()
+        if now - self._probed_at >= self._lasts_s:
+            return False
+        return now - self._no_debts_at < self._lasts_s or self._is_excused()
 
-    def _was_frozen(self) -> bool:
-        return self._probe_interval_s > 0 and time.monotonic() - self._probed_at > FROZEN_AFTER_S
+    def _is_excused(self) -> bool:
+        return self._database_is_away and self._unbroken_since <= self._no_debts_at
 
     def doubt(self, error: Exception, operation: str) -> None:
-        """Take note of trouble with Redis: nothing is believed until a reconciliation begun after this has ended."""
+        """Take note of trouble with Redis: nothing is believed until it has gone well again."""
         with self._lock:
-            was_settled = self._settled == self._doubts
-            self._doubts += 1
-        if was_settled:
+            was_told = self._is_told
+            self._doubted_at = boottime()
+            self._no_debts_at = self._probed_at = -math.inf
+            self._unbroken_since = math.inf
+            self._is_told = False
+        if isinstance(error, ReadOnlyError):
+            self._leave()
+        if was_told:
             log.warning("redis_unreachable", operation=operation, error=type(error).__name__, fallback="database")
 
     def settle(self) -> None:
-        """Reconcile, and believe again unless there was new trouble meanwhile. Raises what the reconciliation
-        raises.
-        """
-        doubts = self._doubts
-        if self._reconcile is not None:
-            self._reconcile()
-        with self._lock:
-            self._settled = doubts
-        if self._settled == self._doubts:
-            log.info("redis_trusted")
+        """Look at both, until there are no debts. Raises RedisError and SQLAlchemy's errors."""
+        self.believes()
+        began = boottime()
+        self._probe(self._probe_key, self._next_beat())
+        self._note_probe(began)
+        while not self._look_once():
+            self._stopped.wait(AGAIN_S)
+
+    def require(self) -> None:
+        """Settle, unless this process believes already: who fills must know under which stamp. Raises as `settle`."""
+        if not self.believes():
+            self.settle()
 
     def stop(self) -> None:
-        """End the watching thread, if there is one."""
+        """End the watching threads, if there are any."""
         self._stopped.set()
 
     def _watch_in_this_process(self) -> None:
         with self._lock:
             if self._pid == os.getpid():
                 return
-            # A forked child inherits this object but not the thread: it starts one of its own, and doubting.
-            self._doubts += 1
+            # A forked child inherits this object but not the threads: it starts its own, and doubting.
+            self._begin_doubting()
             self._pid = os.getpid()
             self._stopped = threading.Event()
-        if self._probe_interval_s > 0:
-            threading.Thread(target=self._watch, args=(self._stopped,), name="redis-watch", daemon=True).start()
+            self._probe_key = keys.probe(uuid4().hex)
+        if self._interval_s:
+            for watch in (self._watch_redis, self._watch_debts):
+                threading.Thread(target=watch, args=(self._stopped,), name=watch.__name__, daemon=True).start()
 
-    def _watch(self, stopped: threading.Event) -> None:
-        probe = keys.probe(uuid4().hex)
-        beat = 0
-        while not stopped.wait(self._probe_interval_s if beat else 0):
-            beat += 1
+    def _watch_redis(self, stopped: threading.Event) -> None:
+        while True:
+            began = boottime()
             try:
-                self._entries.fence({probe: beat})
+                self._probe(self._probe_key, self._next_beat())
             except RedisError as error:
+                self.is_out_of_reach = True
                 self.doubt(error, operation="probe")
-                continue
-            if self._was_frozen():
-                self.doubt(TimeoutError(), operation="frozen")
-            if self._settled != self._doubts:
-                self._settle_or_stay_in_doubt()
-            # After the comparison, which may take a while itself: it would have failed in an outage.
-            self._probed_at = time.monotonic()
+            except Exception as error:
+                # A defect leaves the process where it is safe, reading from the database, and the thread alive.
+                log.exception("probe_failed")
+                self.doubt(error, operation="probe")
+            else:
+                self._note_probe(began)
+            if stopped.wait(self._interval_s):
+                return
 
-    def _settle_or_stay_in_doubt(self) -> None:
+    def _watch_debts(self, stopped: threading.Event) -> None:
+        pause_s = 0.0
+        while not stopped.wait(pause_s):
+            began = boottime()
+            pause_s = self._interval_s
+            try:
+                if not self._look_once():
+                    pause_s = AGAIN_S
+            except RedisError as error:
+                self.doubt(error, operation="pay")
+            except SQLAlchemyError as error:
+                self._note_database_away(began, error)
+            except Exception as error:
+                log.exception("look_failed")
+                self.doubt(error, operation="look")
+
+    def _look_once(self) -> bool:
+        began = boottime()
         try:
-            self.settle()
-        except Exception:
-            # Redis or the database failed half way, or a defect did: each leaves the process where it is safe, reading
-            # from the database, and the thread alive to try again.
-            log.exception("reconcile_failed")
-            self._stopped.wait(RETRY_PAUSE_S)
+            found_none = self._look()
+        except RedisError:
+            self._note_debts()
+            raise
+        if found_none:
+            self._note_no_debts(began)
+        else:
+            self._note_debts()
+        return found_none
+
+    def _next_beat(self) -> int:
+        with self._lock:
+            self._beat += 1
+            return self._beat
+
+    def _note_probe(self, began: float) -> None:
+        with self._lock:
+            self.is_out_of_reach = False
+            if began <= self._doubted_at:
+                return
+            if self._unbroken_since == math.inf or began - self._probed_at > self._lasts_s:
+                self._unbroken_since = began
+            self._probed_at = began
+
+    def _note_no_debts(self, began: float) -> None:
+        with self._lock:
+            self._database_is_away = False
+            if began <= self._doubted_at:
+                return
+            self._no_debts_at = began
+            is_news = not self._is_told and self._probed_at > self._doubted_at
+            self._is_told = self._is_told or is_news
+        if is_news:
+            log.info("redis_trusted")
+
+    def _note_debts(self) -> None:
+        with self._lock:
+            self._database_is_away = False
+            self._no_debts_at = -math.inf
+
+    def _note_database_away(self, began: float, error: Exception) -> None:
+        with self._lock:
+            was_away = self._database_is_away
+            if boottime() - began < SLOW_LOOK_S:
+                self._database_is_away = True
+        if not was_away:
+            log.warning("debts_unreadable", error=type(error).__name__)

@@ -15,10 +15,10 @@ from sqlalchemy import Connection, and_, select
 
 from webapp.cache import fills, keys
 from webapp.cache.entries import Entry, new_lease_token
-from webapp.cache.kinds import Kind
+from webapp.cache.kinds import MISSING, Kind
 from webapp.cache.redis import get_cache
 from webapp.clock import rfc3339, utcnow
-from webapp.database import read_connection
+from webapp.database import read_connection, timeline_of
 from webapp.models import Login, User
 
 log = structlog.get_logger(__name__)
@@ -85,21 +85,33 @@ def cache_user_session(user_id: str, user_data: Mapping[str, Any], ttl_minutes: 
     stored. Redis being away is no error.
     """
     cache, key, token = get_cache(), keys.user(user_id), new_lease_token()
+    timeline = cache.stamp.timeline
+    if not cache.trust.believes():
+        return False
     try:
-        if not cache.entries.lease([key], token)[0]:
+        if not cache.entries.lease([key], token, timeline)[0]:
             return False
-        with read_connection() as connection:
-            version = connection.scalar(select(User.version).where(User.id == user_id))
-        if version == user_data["version"]:
-            entry = Entry(user_data["version"], orjson.dumps(dict(user_data)).decode())
-        else:
-            entry = fills.load(USERS, user_id)
-        return cache.entries.put({key: entry}, ttl_minutes * 60, token)[0]
+        entry = _as_it_is_now(user_id, user_data, timeline)
+        if entry is None:
+            cache.entries.give_back([key], token, timeline)
+            return False
+        return cache.entries.put({key: entry}, ttl_minutes * 60, token, timeline)[0]
     except OutOfMemoryError:
         return False
     except RedisError as error:
         cache.trust.doubt(error, operation="cache_user_session")
         return False
+
+
+def _as_it_is_now(user_id: str, user_data: Mapping[str, Any], timeline: str) -> Entry | None:
+    """Return the user's entry, made of `user_data` if the row still has that version. None after a failover."""
+    with read_connection() as connection:
+        version = connection.scalar(select(User.version).where(User.id == user_id))
+        if timeline_of(connection) != timeline:
+            return None
+        if version == user_data["version"]:
+            return Entry(user_data["version"], orjson.dumps(dict(user_data)).decode())
+        return _load(connection, [user_id]).get(user_id, MISSING)
 
 
 def _load(connection: Connection, user_ids: Sequence[str]) -> dict[str, Entry]:

@@ -5,6 +5,7 @@ import time
 from sqlalchemy import select
 
 from webapp.cache import driving_sessions, fills, keys, session_lists, users, warming
+from webapp.cache.redis import get_cache
 from webapp.database import read_connection
 from webapp.models import DrivingSession
 from webapp.models.driving_session import ACTIVE
@@ -17,6 +18,7 @@ BUDGET_S = 10.0
 
 def warm_due() -> int:
     """Warm the sessions that writes have fenced, batch by batch. Returns how many were filled."""
+    get_cache().trust.require()
     deadline = time.monotonic() + BUDGET_S
     filled = 0
     while due := warming.take():
@@ -30,6 +32,7 @@ def warm_due() -> int:
 
 def warm_user(user_id: str) -> None:
     """Fill the user, the first page of their sessions, and those of the page and the active one."""
+    get_cache().trust.require()
     users.warm(user_id)
     fills.warm(session_lists.SESSION_LISTS, [user_id])
     with read_connection() as connection:

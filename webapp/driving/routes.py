@@ -60,7 +60,10 @@ def start_session(caller: Caller) -> Response:
         response.headers["Location"] = url_for("driving.get_session", session_id=session.id)
         return response
 
-    return idempotency.answer_once(caller.user.id, work)
+    def confirm(kept: Response) -> None:
+        sessions.confirm_started(caller.user.id, orjson.loads(kept.get_data())["id"])
+
+    return idempotency.answer_once(caller.user.id, work, confirm)
 
 
 @blueprint.get("/sessions")
@@ -177,7 +180,10 @@ def upload_readings(caller: Caller, session_id: str) -> Response:
     """Upload readings: late, out of order and repeated ones are welcome."""
     batch: ReadingBatch = request.context.json  # type: ignore[attr-defined]
     _require_id(session_id)
-    receipt = readings.take_in(sessions.locked(caller.user.id, session_id), batch.readings)
+    session = sessions.locked(caller.user.id, session_id)
+    receipt = readings.take_in(session, batch.readings)
+    if not receipt["accepted"]:
+        sessions.confirm(session)
     db.session.commit()
     return Response(orjson.dumps(receipt), mimetype=JSON)
 

@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 from sqlalchemy import bindparam, select, update
 from sqlalchemy.exc import IntegrityError
 
+from webapp.cache.coherence import coherence
 from webapp.clock import to_milliseconds, utcnow
 from webapp.driving.schemas import SessionStart
 from webapp.driving.summary import summarize
@@ -26,11 +27,7 @@ ABANDONED_AFTER = timedelta(minutes=15)
 # Built once. Whose it is stands in the query: nobody may lock, and so hold up, somebody else's row.
 _LOCKED = (
     select(DrivingSession)
-    .where(
-        DrivingSession.id == bindparam("session_id"),
-        DrivingSession.user_id == bindparam("user_id"),
-        DrivingSession.deleted_at.is_(None),
-    )
+    .where(DrivingSession.id == bindparam("session_id"), DrivingSession.user_id == bindparam("user_id"))
     .with_for_update(key_share=True)
     .execution_options(populate_existing=True)
 )
@@ -52,6 +49,7 @@ def start(user_id: str, given: SessionStart) -> tuple[DrivingSession, bool]:
         raise field_error("/started_at", "in_the_future", "must not lie more than 5 minutes in the future")
     client_session_id = str(given.client_session_id) if given.client_session_id else None
     if repeated := _started_as(user_id, client_session_id):
+        confirm(repeated)
         return repeated, False
     session = DrivingSession(
         id=new_id(),
@@ -75,6 +73,7 @@ def start(user_id: str, given: SessionStart) -> tuple[DrivingSession, bool]:
         # Two starts raced, or a drive is active: the unique indexes decide, not a look beforehand.
         db.session.rollback()
         if repeated := _started_as(user_id, client_session_id):
+            confirm(repeated)
             return repeated, False
         _refuse_second_active(user_id)
     return session, True
@@ -84,9 +83,10 @@ def _started_as(user_id: str, client_session_id: str | None) -> DrivingSession |
     if client_session_id is None:
         return None
     found = db.session.scalar(
-        select(DrivingSession).where(
-            DrivingSession.user_id == user_id, DrivingSession.client_session_id == client_session_id
-        )
+        select(DrivingSession)
+        .where(DrivingSession.user_id == user_id, DrivingSession.client_session_id == client_session_id)
+        .with_for_update(key_share=True)
+        .execution_options(populate_existing=True)
     )
     if found is not None and found.deleted_at is not None:
         raise Conflict("The session of this client_session_id was deleted.", code="session_deleted")
@@ -103,11 +103,34 @@ def _refuse_second_active(user_id: str) -> NoReturn:
 
 
 def locked(user_id: str, session_id: str) -> DrivingSession:
-    """Return a driver's session, locked until the end of the transaction. Raises 404."""
+    """Return a driver's session, locked until the end of the transaction. Raises 404.
+
+    That a session was deleted is a promise, too, and may be told here to who repeats the deletion: it is confirmed.
+    """
     session = db.session.scalar(_LOCKED, {"session_id": session_id, "user_id": user_id})
     if session is None:
         raise not_found()
+    if session.deleted_at is not None:
+        confirm(session)
+        db.session.commit()
+        raise not_found()
     return session
+
+
+def confirm(session: DrivingSession) -> None:
+    """Have what is cached of a locked session fenced although it stays as it is: the client repeats a write.
+
+    Whoever did it first may have died between its COMMIT and its fence.
+    """
+    coherence.confirm(db.session(), session)
+
+
+def confirm_started(user_id: str, session_id: str) -> None:
+    """Confirm, and commit, that a session was started, for an answer that is given a second time."""
+    session = db.session.scalar(_LOCKED, {"session_id": session_id, "user_id": user_id})
+    if session is not None:
+        confirm(session)
+    db.session.commit()
 
 
 def change(session: DrivingSession, changes: dict[str, Any]) -> None:
@@ -125,6 +148,7 @@ def end(session: DrivingSession, ended_at: datetime | None) -> None:
     future.
     """
     if session.status != ACTIVE:
+        confirm(session)
         return
     now = utcnow()
     at = ended_at or max(now, session.started_at)
@@ -162,6 +186,7 @@ def _touch(session: DrivingSession, is_change: bool) -> None:
         session.last_contact_at = now
     else:
         record_contact(session.id, now)
+        confirm(session)
 
 
 def record_contact(session_id: str, now: datetime) -> None:

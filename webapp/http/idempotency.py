@@ -37,8 +37,10 @@ class IdempotencyKey(BaseModel):
     )
 
 
-def answer_once(user_id: str, work: Callable[[], Response]) -> Response:
+def answer_once(user_id: str, work: Callable[[], Response], confirm: Callable[[Response], None]) -> Response:
     """Do `work` in `db.session` and commit it, or repeat the answer given to the same Idempotency-Key.
+
+    `confirm(kept)` makes sure, before an answer is repeated, that what it acknowledges is seen by everybody.
 
     Raises 400 for a malformed key and 422 when the key came with another body.
     """
@@ -53,6 +55,7 @@ def answer_once(user_id: str, work: Callable[[], Response]) -> Response:
         )
     request_hash = hashlib.sha256(b"\0".join((request.path.encode(), request.get_data()))).hexdigest()
     if repeated := _given_before(user_id, key, request_hash):
+        confirm(repeated)
         return repeated
     response = work()
     try:
@@ -63,6 +66,7 @@ def answer_once(user_id: str, work: Callable[[], Response]) -> Response:
         repeated = _given_before(user_id, key, request_hash)
         if repeated is None:
             raise
+        confirm(repeated)
         return repeated
     return response
 

@@ -5,7 +5,18 @@ from webapp.models.base import Base, new_id
 from webapp.models.driving_session import DrivingSession
 from webapp.models.idempotency import IdempotentAnswer
 from webapp.models.login import Login
+from webapp.models.missed_fence import MissedFence
 from webapp.models.reading_chunk import ReadingChunk
 from webapp.models.user import User
 
-__all__ = ["AuditEvent", "Base", "DrivingSession", "IdempotentAnswer", "Login", "ReadingChunk", "User", "new_id"]
+__all__ = [
+    "AuditEvent",
+    "Base",
+    "DrivingSession",
+    "IdempotentAnswer",
+    "Login",
+    "MissedFence",
+    "ReadingChunk",
+    "User",
+    "new_id",
+]

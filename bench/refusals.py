@@ -1,0 +1,182 @@
+"""Have Redis refuse writes for a moment while one process writes, and read at once in another one.
+
+    python -m bench.refusals --rounds 1000
+
+Two web processes share a PostgreSQL and a Valkey. In each round the Valkey refuses, or hangs, for a moment, shorter or
+longer than a process needs to notice, or again and again; meanwhile a drive is renamed, or somebody logs out, in the
+first process. When that has been acknowledged, the second one, which was not told, is asked: for the drive, and with
+the dead token. Prints how many answers were old or let somebody in, and how long the writes took.
+"""
+
+import argparse
+import random
+import statistics
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import redis
+
+from embedded.postgres import Postgres
+from embedded.valkey import Valkey
+from tests.e2e.api import Api
+from tests.e2e.driver import Driver, expect
+from tests.e2e.fleet import Fleet
+
+LONGEST_S = 1.2
+SHORT_S = 0.03
+"""Less than a probe's interval, in s."""
+FLAPS = 6
+
+
+class Server:
+    """A Valkey that can be made to refuse."""
+
+    def __init__(self, valkey: Valkey) -> None:
+        self.valkey = valkey
+        self.client = redis.Redis.from_url(valkey.url, decode_responses=True)
+
+    def refuse_without_replicas(self, is_refusing: bool) -> None:
+        """Refuse with NOREPLICAS, as a primary does that has lost its replicas."""
+        self.client.config_set("min-replicas-to-write", int(is_refusing))
+
+    def refuse_as_a_replica(self, is_refusing: bool) -> None:
+        """Refuse with READONLY, as a primary that was demoted and kept its connections."""
+        self.client.execute_command("REPLICAOF", *(("127.0.0.1", "1") if is_refusing else ("NO", "ONE")))
+
+    def refuse_after_a_failed_save(self, is_refusing: bool) -> None:
+        """Refuse with MISCONF, as a server does whose disk is full."""
+        if is_refusing and self.client.info("persistence")["rdb_last_bgsave_status"] == "ok":
+            (self.valkey.data_dir / "dump.rdb").mkdir(exist_ok=True)  # A snapshot cannot take its place.
+            self.client.config_set("save", "3600 1")
+            self.client.bgsave()
+            while self.client.info("persistence")["rdb_last_bgsave_status"] == "ok":
+                time.sleep(0.01)
+        self.client.config_set("stop-writes-on-bgsave-error", "yes" if is_refusing else "no")
+
+    def hang(self, is_refusing: bool) -> None:
+        """Stand still."""
+        self.valkey.pause() if is_refusing else self.valkey.resume()
+
+
+CAUSES: dict[str, Callable[[Server, bool], None]] = {
+    "NOREPLICAS": Server.refuse_without_replicas,
+    "READONLY": Server.refuse_as_a_replica,
+    "MISCONF": Server.refuse_after_a_failed_save,
+    "hung": Server.hang,
+}
+
+
+def for_a_moment(set_refusing: Callable[[bool], None], chance: random.Random) -> None:
+    """Refuse, for less than a process needs to notice, for longer, or again and again."""
+    for_s = chance.choice((SHORT_S, chance.uniform(SHORT_S, LONGEST_S), 0.0))
+    for pause_s in [for_s] if for_s else [chance.uniform(0, 2 * SHORT_S) for _ in range(FLAPS)]:
+        set_refusing(True)
+        time.sleep(pause_s)
+        set_refusing(False)
+        time.sleep(chance.uniform(0, SHORT_S))
+
+
+@dataclass
+class Pair:
+    """Two web processes, a driver whose app calls the first one, and the Valkey between them."""
+
+    server: Server
+    driver: Driver
+    elsewhere: Api
+    found: Counter[str] = field(default_factory=Counter)
+    write_s: list[float] = field(default_factory=list)
+
+    def play(self, cause: Callable[[Server, bool], None], chance: random.Random, number: int) -> None:
+        """Play one round, and count what was found."""
+        path = f"/sessions/{self.drive_id}"
+        for _ in range(2):
+            expect(200, self.driver.call("GET", path, api=self.elsewhere))
+        leaving = self.driver.tokens["access_token"]
+        self.driver.log_in()
+        self.driver.call("GET", "/users/me", token=leaving, api=self.elsewhere)
+        trouble = threading.Thread(target=for_a_moment, args=(lambda on: cause(self.server, on), chance))
+        trouble.start()
+        time.sleep(chance.uniform(0, SHORT_S))
+        name = f"round {number}"
+        changed = expect(200, self.driver.call("PATCH", path, {"name": name}))
+        self._read(path, name)
+        left = expect(204, self.driver.call("POST", "/auth/logout", token=leaving))
+        self._knock(leaving)
+        trouble.join()
+        # And once everybody may believe again.
+        self._read(path, name)
+        self._knock(leaving)
+        self.write_s += [changed.seconds, left.seconds]
+
+    def _read(self, path: str, name: str) -> None:
+        answer = expect(200, self.driver.call("GET", path, api=self.elsewhere))
+        self.found["reads"] += 1
+        self.found["stale"] += answer.json["name"] != name
+        self.found["hits"] += "hit" in answer.cache_status
+
+    def _knock(self, token: str) -> None:
+        answer = self.driver.call("GET", "/users/me", token=token, api=self.elsewhere)
+        self.found["revived"] += answer.status == 200
+
+    def __post_init__(self) -> None:
+        self.drive_id = self.driver.starts_a_drive()["id"]
+
+
+@contextmanager
+def pair() -> Iterator[Pair]:
+    """Start the servers and two web processes of one thread pool each."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="refusals-")))
+        postgres, valkey = stack.enter_context(Postgres()), stack.enter_context(Valkey(data_dir=folder / "valkey"))
+        environment = {
+            "DATABASE_URL": postgres.create_database("refusals"),
+            "REDIS_URL": valkey.url,
+            "WEB_CONCURRENCY": "1",
+            "RATELIMIT_ENABLED": "0",
+            "MAX_LOGINS_PER_USER": "1000",
+            "LOG_LEVEL": "ERROR",
+        }
+        apis = []
+        for number in range(2):
+            (folder / str(number)).mkdir()
+            fleet = stack.enter_context(Fleet(folder / str(number), environment))
+            if number == 0:
+                fleet.run("release")
+            fleet.ensure("web")
+            apis.append(stack.enter_context(Api(fleet.port)))
+        yield Pair(Server(valkey), Driver.registered(apis[0]), apis[1])
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Play, print, and return 1 if an answer was wrong."""
+    parser = argparse.ArgumentParser(prog="python -m bench.refusals", description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=250, help="of each cause (250)")
+    parser.add_argument("--causes", nargs="+", choices=CAUSES, default=list(CAUSES))
+    parser.add_argument("--seed", type=int, default=1)
+    given = parser.parse_args(argv)
+    wrong = 0
+    with pair() as playing:
+        print("| Redis | writes | reads elsewhere | of them hits | old | dead tokens let in | write p50 ms | max ms |")
+        print("|---|---|---|---|---|---|---|---|", flush=True)
+        for name in given.causes:
+            playing.found, playing.write_s = Counter(), []
+            for number in range(given.rounds):
+                playing.play(CAUSES[name], random.Random(f"{given.seed} {name} {number}"), number)
+            found, milliseconds = playing.found, [1000 * s for s in playing.write_s]
+            print(
+                f"| {name} | {len(milliseconds)} | {found['reads']} | {found['hits']} | {found['stale']} "
+                f"| {found['revived']} | {statistics.median(milliseconds):.0f} | {max(milliseconds):.0f} |",
+                flush=True,
+            )
+            wrong += found["stale"] + found["revived"]
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,199 @@
+"""Fences that Redis did not take: written down in the database, made up for by whoever can, and waited for.
+
+A *debt* is a row of `missed_fences`. Who looks at the table (see `trust`):
+
+1. reads it, on the primary. No debts: believe, from the beginning of the read.
+2. Otherwise takes some of them that nobody else is paying, fences their keys under the timeline that stands in the
+   same answer, and deletes them if Redis took the fences. Deleted before that, they would be forgotten unpaid.
+3. Looks again.
+
+Who owes, because its fence after the COMMIT was refused or its answer was lost:
+
+4. commits the debt, if it was not committed together with the change (that of a refused fence before the COMMIT was).
+5. Waits, without a connection to the database, until it may acknowledge, that is until one of these holds:
+   * a fence was accepted now, after the COMMIT;
+   * the debt is gone: somebody has paid it;
+   * `WAIT_S` have passed since the debt's COMMIT returned. Who believes by then has found the table empty after it;
+   * a debt that this process saw `WAIT_S` or more ago still stands *now*, after its own was committed: the table was
+     never empty in between, so nobody believes. That is what keeps writers from waiting all through an outage.
+
+Why each of these may not be any weaker: tests/coherence/test_belief.py and docs/decisions/0010.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import structlog
+from redis import RedisError
+from sqlalchemy import Connection, Engine, delete, insert, select, true
+from sqlalchemy.exc import SQLAlchemyError
+
+from webapp.cache.entries import Entries
+from webapp.cache.stamp import Stamp
+from webapp.cache.trust import BELIEF_S
+from webapp.clock import boottime
+from webapp.database import timeline_column
+from webapp.models import MissedFence, new_id
+
+log = structlog.get_logger(__name__)
+
+Fences = Mapping[str, int]
+
+WAIT_S = BELIEF_S * 1.1
+"""How long a writer waits at most, in s: a little longer than anybody believes, for clocks that do not run alike."""
+
+POLL_S = 0.02
+"""How often a writer that waits looks again, in s."""
+
+GIVE_UP_S = 2.0
+"""How long a writer tries to write a debt down that came up after its COMMIT, in s. Then it fails: what is not
+acknowledged may be old.
+"""
+
+BATCH = 500
+
+_TABLE = MissedFence.__table__
+
+
+class NotThePrimaryError(SQLAlchemyError):
+    """The database that was read follows another one: what it does not show may be there."""
+
+
+def owe(connection: Connection, floors: Fences) -> list[str]:
+    """Write debts down in the transaction of `connection`, and return their ids."""
+    rows = [{"id": new_id(), "key": key, "floor": floor} for key, floor in floors.items()]
+    connection.execute(insert(MissedFence), rows)
+    return [str(row["id"]) for row in rows]
+
+
+class Debts:
+    """The table, as one application looks at it and pays, and as its writers wait.
+
+    `watch_engine` is for looking alone: who looks must not wait for somebody else's connection.
+    """
+
+    def __init__(self, watch_engine: Engine, engine: Engine, entries: Entries, stamp: Stamp) -> None:
+        self._watch_engine, self._engine = watch_engine, engine
+        self._entries, self._stamp = entries, stamp
+        self._timeline = timeline_column(watch_engine.dialect.name).label("timeline")
+        self._oldest: tuple[str, float] | None = None
+
+    def look(self) -> bool:
+        """Read the table, and pay some debts if there are any. Say whether there were none.
+
+        Raises RedisError when they could not be paid, and SQLAlchemy's errors.
+        """
+        asked = self._stamp.question()
+        timeline, ids = self._read()
+        self._stamp.take_over_timeline(timeline, asked)
+        self._remember(ids)
+        if ids:
+            self._pay()
+        return not ids
+
+    def _read(self) -> tuple[str, list[str]]:
+        found = select(_TABLE.c.id).order_by(_TABLE.c.id).limit(BATCH).subquery()
+        now = select(self._timeline).subquery()
+        query = select(now.c.timeline, found.c.id).join_from(now, found, true(), isouter=True)
+        with self._watch_engine.connect() as connection:
+            rows = connection.execute(query).all()
+        if rows[0].timeline is None:
+            raise NotThePrimaryError("the database is a standby")
+        return rows[0].timeline, [row.id for row in rows if row.id is not None]
+
+    def _remember(self, ids: Sequence[str]) -> None:
+        """Keep in mind a debt that stands, with the time when it was first seen."""
+        if self._oldest is None or self._oldest[0] not in ids:
+            self._oldest = (ids[0], boottime()) if ids else None
+
+    def _pay(self) -> None:
+        # Several processes share the work: each takes what nobody else has taken.
+        query = select(_TABLE.c.id, _TABLE.c.key, _TABLE.c.floor, self._timeline)
+        query = query.order_by(_TABLE.c.id).limit(BATCH).with_for_update(skip_locked=True, of=_TABLE)
+        with self._watch_engine.begin() as connection:
+            rows = connection.execute(query).all()
+            if not rows:
+                return
+            floors: dict[str, int] = {}
+            for row in rows:
+                floors[row.key] = max(row.floor, floors.get(row.key, 0))
+            self._entries.fence(floors, rows[0].timeline)
+            connection.execute(delete(MissedFence).where(_TABLE.c.id.in_([row.id for row in rows])))
+        log.info("missed_fences_made_up_for", fences=len(floors), debts=len(rows))
+
+    def wait(self, owed: "Owed", may_try: Callable[[], bool]) -> None:
+        """Return when a change whose fence after the COMMIT failed may be acknowledged.
+
+        `may_try` says whether another fence is worth the time. Raises SQLAlchemy's errors when nothing at all could be
+        done: then the change must not be acknowledged.
+        """
+        if not owed.ids and self._owe_afterwards(owed):
+            return
+        deadline = owed.since + WAIT_S
+        while not self._is_made_up_for(owed, may_try):
+            left_s = deadline - boottime()
+            if left_s <= 0:
+                return
+            time.sleep(min(POLL_S, left_s))
+
+    def forget(self, ids: Sequence[str]) -> None:
+        """Delete debts that a fence after their COMMIT has made up for."""
+        with self._engine.begin() as connection:
+            connection.execute(delete(MissedFence).where(_TABLE.c.id.in_(ids)))
+
+    def _owe_afterwards(self, owed: "Owed") -> bool:
+        """Write down what was not written before the COMMIT. Say whether a fence was accepted instead."""
+        give_up_at = boottime() + GIVE_UP_S
+        while True:
+            try:
+                with self._engine.begin() as connection:
+                    ids = owe(connection, owed.floors)
+            except SQLAlchemyError:
+                if self._is_fenced(owed):
+                    return True
+                if boottime() > give_up_at:
+                    raise
+                time.sleep(POLL_S)
+            else:
+                owed.ids, owed.since = ids, boottime()
+                return False
+
+    def _is_made_up_for(self, owed: "Owed", may_try: Callable[[], bool]) -> bool:
+        if may_try() and self._is_fenced(owed):
+            self.forget(owed.ids)
+            return True
+        oldest = self._oldest  # Read before it is asked for: another thread may put a younger one there.
+        ids = [*owed.ids, oldest[0]] if oldest else owed.ids
+        try:
+            with self._engine.connect() as connection:
+                standing = set(connection.scalars(select(_TABLE.c.id).where(_TABLE.c.id.in_(ids))))
+        except SQLAlchemyError:
+            return False  # Time tells, too.
+        if standing.isdisjoint(owed.ids):
+            return True
+        return oldest is not None and oldest[0] in standing and boottime() - oldest[1] >= WAIT_S
+
+    def _is_fenced(self, owed: "Owed") -> bool:
+        try:
+            self._entries.fence(owed.floors, owed.timeline)
+        except RedisError:
+            return False  # As before: that is why somebody waits here.
+        return True
+
+    def close(self) -> None:
+        """Close the connection of who looks."""
+        self._watch_engine.dispose()
+
+
+@dataclass
+class Owed:
+    """What a committed change owes: fences of these floors, under the timeline that its transaction has read.
+
+    `ids` are the debts that stand for it, and `since` is when their COMMIT had returned, by `boottime`.
+    """
+
+    floors: Fences
+    timeline: str | None
+    ids: list[str]
+    since: float
