@@ -72,14 +72,36 @@ CAUSES: dict[str, Callable[[Server, bool], None]] = {
 }
 
 
-def for_a_moment(set_refusing: Callable[[bool], None], chance: random.Random) -> None:
-    """Refuse, for less than a process needs to notice, for longer, or again and again."""
-    for_s = chance.choice((SHORT_S, chance.uniform(SHORT_S, LONGEST_S), 0.0))
-    for pause_s in [for_s] if for_s else [chance.uniform(0, 2 * SHORT_S) for _ in range(FLAPS)]:
-        set_refusing(True)
-        time.sleep(pause_s)
-        set_refusing(False)
-        time.sleep(chance.uniform(0, SHORT_S))
+class Trouble:
+    """Redis refuses while something is written: until that is done, for a moment, for long, or now and then."""
+
+    def __init__(self, refuse: Callable[[bool], None], chance: random.Random) -> None:
+        self._refuse = refuse
+        lasting = [[], [SHORT_S], [chance.uniform(SHORT_S, LONGEST_S)], [chance.uniform(0, 2 * SHORT_S)] * FLAPS]
+        self._refusals_s: list[float] = chance.choice(lasting)
+        self._timed = threading.Thread(target=self._go_on)
+
+    def __enter__(self) -> "Trouble":
+        """Begin."""
+        self._refuse(True)
+        self._timed.start()
+        return self
+
+    def written(self) -> None:
+        """End, if that is to be when something has been written."""
+        if not self._refusals_s:
+            self._refuse(False)
+
+    def __exit__(self, *_: object) -> None:
+        """Wait for the end."""
+        self._timed.join()
+
+    def _go_on(self) -> None:
+        for refusal_s in self._refusals_s:
+            self._refuse(True)
+            time.sleep(refusal_s)
+            self._refuse(False)
+            time.sleep(refusal_s)
 
 
 @dataclass
@@ -95,22 +117,20 @@ class Pair:
     def play(self, cause: Callable[[Server, bool], None], chance: random.Random, number: int) -> None:
         """Play one round, and count what was found."""
         path = f"/sessions/{self.drive_id}"
-        for _ in range(2):
-            expect(200, self.driver.call("GET", path, api=self.elsewhere))
         leaving = self.driver.tokens["access_token"]
         self.driver.log_in()
-        self.driver.call("GET", "/users/me", token=leaving, api=self.elsewhere)
-        trouble = threading.Thread(target=for_a_moment, args=(lambda on: cause(self.server, on), chance))
-        trouble.start()
-        time.sleep(chance.uniform(0, SHORT_S))
+        for _ in range(2):
+            expect(200, self.driver.call("GET", path, token=leaving, api=self.elsewhere))
         name = f"round {number}"
-        changed = expect(200, self.driver.call("PATCH", path, {"name": name}))
+        with Trouble(lambda is_refusing: cause(self.server, is_refusing), chance) as trouble:
+            changed = expect(200, self.driver.call("PATCH", path, {"name": name}))
+            trouble.written()
+            self._read(path, name)
         self._read(path, name)
-        left = expect(204, self.driver.call("POST", "/auth/logout", token=leaving))
-        self._knock(leaving)
-        trouble.join()
-        # And once everybody may believe again.
-        self._read(path, name)
+        with Trouble(lambda is_refusing: cause(self.server, is_refusing), chance) as trouble:
+            left = expect(204, self.driver.call("POST", "/auth/logout", token=leaving))
+            trouble.written()
+            self._knock(leaving)
         self._knock(leaving)
         self.write_s += [changed.seconds, left.seconds]
 
