@@ -45,6 +45,9 @@ BELIEF_S = 0.5
 AGAIN_S = 0.01
 """How soon a process that has paid debts looks again, in s."""
 
+STOP_S = 1.0
+"""How long the end of a watching thread is waited for, in s."""
+
 SLOW_LOOK_S = 0.4
 """A look at the database that failed after longer than this, in s, tells more of this process than of the database."""
 
@@ -64,6 +67,7 @@ class Trust:
         self._lock = threading.Lock()
         self._pid = 0
         self._stopped = threading.Event()
+        self._threads: list[threading.Thread] = []
         self._probe_key, self._beat = "", 0
         self._begin_doubting()
 
@@ -119,8 +123,10 @@ class Trust:
             self.settle()
 
     def stop(self) -> None:
-        """End the watching threads, if there are any."""
+        """End the watching threads, if there are any. One that waits for an answer is not waited for much longer."""
         self._stopped.set()
+        for thread in self._threads:
+            thread.join(STOP_S)
 
     def _watch_in_this_process(self) -> None:
         with self._lock:
@@ -131,9 +137,13 @@ class Trust:
             self._pid = os.getpid()
             self._stopped = threading.Event()
             self._probe_key = keys.probe(uuid4().hex)
-        if self._interval_s:
-            for watch in (self._watch_redis, self._watch_debts):
-                threading.Thread(target=watch, args=(self._stopped,), name=watch.__name__, daemon=True).start()
+            self._threads = [
+                threading.Thread(target=watch, args=(self._stopped,), name=watch.__name__, daemon=True)
+                for watch in (self._watch_redis, self._watch_debts)
+                if self._interval_s
+            ]
+            for thread in self._threads:
+                thread.start()
 
     def _watch_redis(self, stopped: threading.Event) -> None:
         while True:
