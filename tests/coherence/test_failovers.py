@@ -169,6 +169,7 @@ def test_tokens_that_end_after_lost_commits_end_for_everybody(lost: tuple[Flask,
     app, postgres = lost
     alice = Person.registered(app, "alice@example.com")
     ended = alice.tokens["access_token"]
+    leaving = alice.log_in()["access_token"]
     standby = Standby(postgres)
     with ExitStack() as stack:
         reading = application(app.config["SETTINGS"], stack)
@@ -177,7 +178,7 @@ def test_tokens_that_end_after_lost_commits_end_for_everybody(lost: tuple[Flask,
         assert elsewhere.get("/users/me").json["full_name"] == "lost"
 
         standby.take_over()
-        assert alice.post("/auth/logout", token=ended).status_code == 204
+        assert alice.post("/auth/logout-all", token=leaving).status_code == 204
         assert elsewhere.get("/users/me", token=ended).status_code == 401
         body = {"email": alice.email, "password": PASSWORD}
         assert alice.client.post("/api/v1/auth/login", json=body).status_code == 200
