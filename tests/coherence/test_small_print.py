@@ -1,32 +1,74 @@
-"""What the protocol cannot promise, and what bounds it (docs/cache-contract.md): a writer cut off from Redis alone."""
+"""What the protocol cannot promise (docs/cache-contract.md): two faults at once, and what bounds them."""
 
+from collections.abc import Iterator
+
+import pytest
 from flask import Flask
+from sqlalchemy import update
+from sqlalchemy.exc import OperationalError
 
+from tests.coherence.test_trust import wait_until
+from tests.hostile.applications import believing, closed
 from tests.people import Person
 from webapp import create_app
 from webapp.cache.reconcile import reconcile
-from webapp.cache.redis import close_redis
+from webapp.cache.redis import Cache
+from webapp.clock import utcnow
 from webapp.config import Settings
 from webapp.extensions import db
+from webapp.models import DrivingSession
 
 NOBODY = "redis://127.0.0.1:1/0"
 
 
-def test_a_writer_that_alone_is_cut_off_leaves_an_old_value_until_the_reconciler_has_run(
-    app: Flask, alice: Person, settings: Settings
+@pytest.fixture
+def path(alice: Person) -> str:
+    """The path of a drive of Alice's with the name "old"."""
+    return f"/sessions/{alice.starts_a_drive(name='old')['id']}"
+
+
+@pytest.fixture
+def reader(settings: Settings, alice: Person) -> Iterator[Person]:
+    """Alice, calling a process that watches."""
+    app = believing(create_app(settings.model_copy(update={"cache_probe_interval_ms": 20})))
+    yield Person(app.test_client(), alice.email, alice.id, alice.tokens)
+    closed(app)
+
+
+@pytest.fixture
+def cut_off(settings: Settings, alice: Person) -> Iterator[Person]:
+    """Alice, calling a process that cannot reach Redis."""
+    app = create_app(settings.model_copy(update={"redis_url": NOBODY}))
+    yield Person(app.test_client(), alice.email, alice.id, alice.tokens)
+    closed(app)
+
+
+def test_a_reader_without_the_database_and_a_writer_without_redis_at_the_same_time(
+    reader: Person, cut_off: Person, path: str
 ) -> None:
-    path = f"/sessions/{alice.starts_a_drive(name='old')['id']}"
-    alice.get(path)
-    writer = create_app(settings.model_copy(update={"redis_url": NOBODY}))
-    try:
-        cut_off = Person(writer.test_client(), alice.email, alice.id, alice.tokens)
-        assert cut_off.patch(path, json={"name": "new"}).status_code == 200
-        assert cut_off.get(path).json["name"] == "new", "the writer itself doubts Redis"
-    finally:
-        close_redis(writer)
-        with writer.app_context():
-            db.engine.dispose()
-    assert alice.get(path).json["name"] == "old", "nobody could tell this process"
+    cache: Cache = reader.client.application.extensions["cache"]
+    assert [reader.get(path).json["name"] for _ in range(2)] == ["old"] * 2
+    look = cache.debts.look
+
+    def fail() -> bool:
+        raise OperationalError("SELECT", {}, Exception("no route to host"))
+
+    cache.trust.look_with(fail)
+    wait_until(lambda: cache.trust._database_is_away)
+    assert cut_off.patch(path, json={"name": "new"}).status_code == 200
+    assert reader.get(path).json["name"] == "old", "it goes on by probes, and nobody could tell it"
+    cache.trust.look_with(look)
+    wait_until(lambda: reader.get(path).json["name"] == "new")
+
+
+def test_a_change_by_something_else_than_this_application_is_found_by_the_reconciler(
+    app: Flask, alice: Person, path: str
+) -> None:
+    assert alice.get(path).json["name"] == "old"
     with app.app_context():
-        assert reconcile().behind >= 1
+        renamed = update(DrivingSession).values(name="new", version=DrivingSession.version + 1, updated_at=utcnow())
+        db.session.execute(renamed, execution_options={"changes_nothing_cached": True})
+        db.session.commit()
+        assert alice.get(path).json["name"] == "old"
+        assert reconcile().behind == 1
     assert alice.get(path).json["name"] == "new"
