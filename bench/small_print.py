@@ -1,91 +1,129 @@
-"""What the protocol cannot promise, produced on purpose: a writer is cut off from Redis while readers are not.
+"""What the protocol cannot promise, produced on purpose: for how long an old value is served after a write.
 
-One application writes with a Redis address at which nobody answers; another one, which believes its Redis, reads. The
-reconciler runs every `--interval` seconds, as beat would have it. Prints how long an old value was served after each
-write was acknowledged, against the bound: one interval and the time of one run.
+1. *a demoted primary*: a primary is demoted and keeps the reader's connections; the writer is connected to the server
+   that was promoted. The reader's next probe finds out.
+2. *no database and no Redis*: the reader cannot read the database and goes on by its probes of Redis; the writer, which
+   reaches the database, is refused by Redis. The reader's database comes back at once after the acknowledgement.
 
-    python -m bench.small_print --writes 20 --interval 5
+    python -m bench.small_print --writes 20
 """
 
 import argparse
-import random
-import threading
 import time
-from typing import Any
+from collections.abc import Callable
+from contextlib import ExitStack
 
 import flask_migrate
+import redis
 from flask import Flask
+from sqlalchemy.exc import OperationalError
 
 from embedded.postgres import Postgres
 from embedded.valkey import Valkey
+from tests.coherence.address import Address
+from tests.hostile.applications import believing, closed
 from tests.people import Person
 from webapp import create_app
-from webapp.cache.reconcile import reconcile
+from webapp.cache.redis import Cache
 from webapp.config import Settings
 
 SECRET = "only-for-measuring-0123456789-abcdefgh"
+PASSWORD = "the same for both"
 NOBODY = "redis://127.0.0.1:1/0"
+HIT = "session-cache; hit"
+POLL_S = 0.002
 
 
-def application(database_url: str, redis_url: str) -> Flask:
+def application(database_url: str, redis_url: str, stack: ExitStack) -> Flask:
     """Make an application of its own, as a process of its own has."""
-    return create_app(
-        Settings(database_url=database_url, redis_url=redis_url, jwt_secret_key=SECRET, log_level="ERROR")
-    )
+    settings = Settings(database_url=database_url, redis_url=redis_url, jwt_secret_key=SECRET, log_level="ERROR")
+    app = create_app(settings)
+    stack.callback(closed, app)
+    return app
 
 
-def staleness_of_a_write(driver: Person, cut_off: Person, path: str, name: str) -> float:
-    """Change a drive behind Redis's back, and return for how long the reader is served the old name, in s."""
-    assert cut_off.patch(path, json={"name": name}).status_code == 200
+def wait_for(condition: Callable[[], bool]) -> None:
+    """Wait until something is so."""
+    while not condition():
+        time.sleep(POLL_S)
+
+
+def staleness_of_a_write(reader: Person, writer: Person, path: str, name: str, then: Callable[[], None]) -> float:
+    """Change a drive behind the reader's back, and return for how long the old name is served, in s."""
+    assert writer.patch(path, json={"name": name}).status_code == 200
     acknowledged = time.monotonic()
-    while driver.get(path).json["name"] != name:
-        time.sleep(0.005)
+    then()
+    wait_for(lambda: reader.get(path).json["name"] == name)
     return time.monotonic() - acknowledged
 
 
-def measure(reader: Flask, writer: Flask, writes: int, interval_s: float) -> list[float]:
-    """Return the staleness after each of `writes` writes, at random times between two runs of the reconciler."""
-    driver = Person.registered(reader, "alice@example.com")
-    cut_off = Person(writer.test_client(), driver.email, driver.id, driver.tokens)
-    path = f"/sessions/{driver.starts_a_drive()['id']}"
-    over = threading.Event()
+def command(server: Valkey, *words: str) -> None:
+    """Send a command to a server itself."""
+    with redis.Redis.from_url(server.url) as client:
+        client.execute_command(*words)
 
-    def run_the_reconciler() -> None:
-        while not over.wait(interval_s):
-            with reader.app_context():
-                reconcile()
 
-    beat = threading.Thread(target=run_the_reconciler)
-    beat.start()
-    try:
-        found = []
-        for n in range(writes):
-            while driver.get(path).headers["Cache-Status"] != "session-cache; hit":
-                time.sleep(0.01)
-            time.sleep(random.uniform(0, interval_s))
-            found.append(staleness_of_a_write(driver, cut_off, path, f"write {n}"))
-        return found
-    finally:
-        over.set()
-        beat.join()
+def a_demoted_primary(database_url: str, first: Valkey, second: Valkey, stack: ExitStack) -> float:
+    """Measure once how long a reader stays with a primary that was demoted."""
+    address = stack.enter_context(Address(first))
+    command(first, "REPLICAOF", "NO", "ONE")
+    command(second, "REPLICAOF", "127.0.0.1", str(first.port))
+    reading = believing(application(database_url, address.url, stack))
+    reader = Person.registered(reading, f"{time.monotonic_ns()}@example.com")
+    path = f"/sessions/{reader.starts_a_drive()['id']}"
+    wait_for(lambda: reader.get(path).headers["Cache-Status"] == HIT)
+    command(second, "REPLICAOF", "NO", "ONE")
+    writer = Person(application(database_url, second.url, stack).test_client(), reader.email, reader.id, reader.tokens)
+    writer.get(path)
+    command(first, "REPLICAOF", "127.0.0.1", "1")
+    address.lead_to(second, is_closing=False)
+    return staleness_of_a_write(reader, writer, path, "new", then=lambda: None)
+
+
+def no_database_and_no_redis(database_url: str, valkey: Valkey, stack: ExitStack) -> float:
+    """Measure once how long a reader that could not read the database stays with what it believed."""
+    reading = believing(application(database_url, valkey.url, stack))
+    cache: Cache = reading.extensions["cache"]
+    reader = Person.registered(reading, f"{time.monotonic_ns()}@example.com")
+    path = f"/sessions/{reader.starts_a_drive()['id']}"
+    wait_for(lambda: reader.get(path).headers["Cache-Status"] == HIT)
+    look = cache.debts.look
+
+    def fail() -> bool:
+        raise OperationalError("SELECT", {}, Exception("no route to host"))
+
+    cache.trust.look_with(fail)
+    wait_for(lambda: cache.trust._database_is_away)
+    writer = Person(application(database_url, NOBODY, stack).test_client(), reader.email, reader.id, reader.tokens)
+    return staleness_of_a_write(reader, writer, path, "new", then=lambda: cache.trust.look_with(look))
 
 
 def main(argv: list[str] | None = None) -> None:
     """Measure, and print."""
-    parser = argparse.ArgumentParser(prog="python -m bench.small_print", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m bench.small_print")
     parser.add_argument("--writes", type=int, default=20)
-    parser.add_argument("--interval", type=float, default=5.0, help="RECONCILE_INTERVAL_S")
-    arguments: Any = parser.parse_args(argv)
-    with Postgres() as postgres, Valkey() as valkey:
+    writes: int = parser.parse_args(argv).writes
+    with (
+        Postgres(config={"max_connections": "60"}) as postgres,
+        Valkey(password=PASSWORD) as first,
+        Valkey(password=PASSWORD, config={"masterauth": PASSWORD}) as second,
+    ):
         url = postgres.create_database("small_print")
-        # The reader last: applications of one process share the producer of jobs, which is to reach its broker.
-        writer, reader = application(url, NOBODY), application(url, valkey.url)
-        with reader.app_context():
+        with ExitStack() as stack, application(url, first.url, stack).app_context():
             flask_migrate.upgrade()
-        found = sorted(measure(reader, writer, arguments.writes, arguments.interval))
-        print(f"writes without Redis  {len(found)}")
-        print(f"median staleness      {found[len(found) // 2]:.2f} s")
-        print(f"longest staleness     {found[-1]:.2f} s   (the reconciler runs every {arguments.interval:g} s)")
+        found: dict[str, list[float]] = {"a demoted primary": [], "no database and no Redis": []}
+        for _ in range(writes):
+            with ExitStack() as stack:
+                found["a demoted primary"].append(a_demoted_primary(url, first, second, stack))
+        command(first, "REPLICAOF", "NO", "ONE")
+        for _ in range(writes):
+            with ExitStack() as stack:
+                found["no database and no Redis"].append(no_database_and_no_redis(url, first, stack))
+    print("| | writes | old for, median | longest |")
+    print("|---|---|---|---|")
+    for name, seconds in found.items():
+        ordered = sorted(seconds)
+        print(f"| {name} | {len(ordered)} | {ordered[len(ordered) // 2]:.3f} s | {ordered[-1]:.3f} s |")
 
 
 if __name__ == "__main__":

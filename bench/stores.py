@@ -118,6 +118,7 @@ def stores(*, core: int | None = None, maxmemory: str = "256mb") -> Iterator[Sto
         try:
             with app.app_context():
                 flask_migrate.upgrade(directory=str(CHECKOUT / "migrations"))
+                app.extensions["cache"].trust.settle()  # Who fills must know which servers these are.
             yield Stores(valkey, postgres, app, Path(folder), environment)
         finally:
             close_redis(app)

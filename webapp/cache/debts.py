@@ -138,9 +138,12 @@ class Debts:
             time.sleep(min(POLL_S, left_s))
 
     def forget(self, ids: Sequence[str]) -> None:
-        """Delete debts that a fence after their COMMIT has made up for."""
-        with self._engine.begin() as connection:
-            connection.execute(delete(MissedFence).where(_TABLE.c.id.in_(ids)))
+        """Delete debts that a fence after their COMMIT has made up for; who looks next deletes them otherwise."""
+        try:
+            with self._engine.begin() as connection:
+                connection.execute(delete(MissedFence).where(_TABLE.c.id.in_(ids)))
+        except SQLAlchemyError as error:
+            log.warning("debts_not_forgotten", debts=len(ids), error=type(error).__name__)
 
     def _owe_afterwards(self, owed: "Owed") -> bool:
         """Write down what was not written before the COMMIT. Say whether a fence was accepted instead."""
