@@ -30,7 +30,7 @@ from webapp.extensions import db
 
 POLL_S = 0.002
 REFUSAL_S = 1.0
-BATCH = 5_000
+BATCH = 1_000
 
 
 def watch(settings: Settings, told: Connection) -> None:

@@ -265,8 +265,9 @@ def _belief_after_a_stop(writer: int) -> str:
     watching = Trust(0.02, outside.probe, outside.leave)
     watching.look_with(outside.look)
     wait_until(watching.believes)
+    before = trust.boottime()  # It may be stopped from the next line on.
     os.write(writer, b"believes\n")
-    before = now = trust.boottime()
+    now = trust.boottime()
     while now - before < BELIEF_S:  # The clock jumps when it wakes.
         before, now = now, trust.boottime()
     if not watching.believes():
