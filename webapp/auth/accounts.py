@@ -56,19 +56,27 @@ def wrong_password() -> Forbidden:
     return Forbidden("The password is wrong.", code="wrong_password")
 
 
-def change_password(caller: Caller, current: str, new: str) -> Login:
-    """Set a new password; every other login dies, and this one gets a new generation. Raises 403 or 422."""
+def change_password(
+    caller: Caller, current: str, new: str, user_agent: str | None, ip: str | None
+) -> tuple[User, Login]:
+    """Set a new password; every login dies, and a new one begins. Returns the user and that login.
+
+    The calling login dies too: whoever holds a copy of one of its tokens would otherwise stay in. Raises 401, 403 or
+    422.
+    """
     require_uncommon(new, caller.user.document["email"], "/new_password")
     checked = require_password(caller, current)
     new_hash = passwords.hash_password(new)
     with logins.account_change(caller.user.id) as user:
+        logins.require_alive(user, caller.claims.login_id)
         if user.password_hash != checked:
             raise wrong_password()
         user.password_hash = new_hash
-        logins.revoke(user, "password_change", but=caller.claims.login_id)
-        login = logins.renew(user, caller.claims.login_id)
-        audit.record(audit.PASSWORD_CHANGED, user.id, login_id=login.id)
-    return login
+        logins.revoke(user, "password_change")
+        login = logins.start(user, user_agent, ip)
+        audit.record(audit.PASSWORD_CHANGED, user.id, login_id=caller.claims.login_id)
+        audit.record(audit.LOGIN, user.id, login_id=login.id)
+    return user, login
 
 
 def set_role(user: User, role: str, actor_id: str | None) -> None:

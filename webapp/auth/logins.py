@@ -83,28 +83,20 @@ def _alive(user_id: str) -> Select[Any]:
     )
 
 
-def revoke(user: User, reason: str, *, only: str | None = None, but: str | None = None) -> None:
-    """Revoke the logins of a locked user: all of them, `only` one, or all `but` one."""
+def revoke(user: User, reason: str, *, only: str | None = None) -> None:
+    """Revoke the logins of a locked user: all of them, or `only` one."""
     query = update(Login).where(Login.user_id == user.id, Login.revoked_at.is_(None))
     if only is not None:
         query = query.where(Login.id == only)
-    if but is not None:
-        query = query.where(Login.id != but)
     db.session.execute(
         query.values(revoked_at=utcnow(), revoke_reason=reason).execution_options(synchronize_session=False)
     )
 
 
-def renew(user: User, login_id: str) -> Login:
-    """Give a login of a locked user its next generation, and return it. Raises 401 if it was revoked meanwhile."""
-    login = db.session.get(Login, login_id, populate_existing=True)
-    if login is None or login.user_id != user.id or login.revoked_at is not None:
+def require_alive(user: User, login_id: str) -> None:
+    """Refuse (401) a login that a locked user has lost since the guard let it through."""
+    if login_id not in alive(user.id):
         raise _revoked()
-    now = utcnow()
-    login.generation += 1
-    login.rotated_at = login.last_used_at = now
-    login.expires_at = _expiry(now)
-    return login
 
 
 def rotate(claims: Claims) -> Login:
