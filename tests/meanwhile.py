@@ -15,6 +15,14 @@ POLL_S = 0.002
 WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
 
+def wait_until(condition: Callable[[], object]) -> None:
+    """Wait for something that happens in another thread."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(POLL_S)
+
+
 class Meanwhile(Generic[Result]):
     """What happens meanwhile. Leaving the block waits for its end, so that nothing of it outlives a test."""
 
@@ -27,11 +35,8 @@ class Meanwhile(Generic[Result]):
     def begins(self) -> None:
         """Begin, and return when it waits for what somebody else has locked, or has ended."""
         self._thread.start()
-        deadline = time.monotonic() + PATIENCE_S
         with psycopg.connect(self._database_url, autocommit=True) as connection:
-            while self._thread.is_alive() and connection.execute(WAITING).fetchone() == (0,):
-                assert time.monotonic() < deadline
-                time.sleep(POLL_S)
+            wait_until(lambda: not self._thread.is_alive() or connection.execute(WAITING).fetchone() != (0,))
 
     def result(self) -> Result:
         """Wait for its end, and return what came of it."""

@@ -14,41 +14,43 @@ from flask import Flask, current_app
 
 from webapp.config import Settings
 from webapp.http.errors import Unavailable
+from webapp.http.threads import Places, Threads
 
-THREADS_KEPT_FOR_READS = 1
-ADMISSION_TIMEOUT_S = 0.05
-"""How long a login waits for one of the others to end before it is told to come back, in s: about one hash."""
 HASHED_AT_ONCE = 2
 """Hashes computed at the same time in one process; each takes a core for about 50 ms, without the GIL."""
 
+WAITING_ROOM = 128
+"""How many may hash or wait for it in one process. The last one waits for a few seconds; who finds it full would give
+up before their turn, and is told at once to come back (503).
+"""
+
 
 class Hashing:
-    """How many may hash, and how many may wait for it, in one process.
-
-    A thread is always left for reads: who finds too many waiting, and none of them done in a moment, is told to come
-    back (503).
+    """A lane for hashes, in one process: a few are computed at a time, and the others wait in the order in which they
+    came, without keeping a thread from other requests.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, threads: Threads) -> None:
         self.hasher = PasswordHasher(time_cost=2, memory_cost=settings.password_hash_memory_kib, parallelism=1)
-        self._admitted = threading.BoundedSemaphore(max(1, settings.web_threads - THREADS_KEPT_FOR_READS))
-        self._turns = threading.BoundedSemaphore(HASHED_AT_ONCE)
+        self._threads = threads
+        self._room = threading.BoundedSemaphore(WAITING_ROOM)
+        self._lane = Places(HASHED_AT_ONCE)
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        """Wait for a turn to hash. Raises 503 when too many wait already."""
-        if not self._admitted.acquire(timeout=ADMISSION_TIMEOUT_S):
+        """Wait for a turn to hash. Raises 503 when too many wait already. Whoever calls holds no connection."""
+        if not self._room.acquire(blocking=False):
             raise Unavailable("Too many logins at once. Try again.")
         try:
-            with self._turns:
+            with self._threads.standing_aside(), self._lane:
                 yield
         finally:
-            self._admitted.release()
+            self._room.release()
 
 
 def init_passwords(app: Flask) -> None:
     """Give `app` its hashing."""
-    app.extensions["hashing"] = Hashing(app.config["SETTINGS"])
+    app.extensions["hashing"] = Hashing(app.config["SETTINGS"], app.extensions["threads"])
 
 
 def hash_password(password: str) -> str:
