@@ -12,7 +12,6 @@ from werkzeug.test import TestResponse
 from tests.hostile.answers import assert_problem
 from tests.hostile.conftest import MakeApp
 from tests.hostile.elsewhere import at
-from tests.meanwhile import wait_until
 from tests.people import PASSWORD, Person
 from webapp.auth import passwords
 from webapp.auth.passwords import HASHED_AT_ONCE
@@ -111,12 +110,16 @@ def test_who_waits_for_a_hash_holds_no_connection_to_the_database(
         ("DELETE", "/users/me", {"password": PASSWORD}),
     ]
     waiting = [threads.submit(at(app, alice).call, method, path, json=body) for method, path, body in asks * 5]
+    with app.app_context():
+        pool: Any = db.engine.pool
     try:
-        with app.app_context():
-            pool: Any = db.engine.pool
-        all_aside = len(waiting) + app.config["SETTINGS"].web_threads
-        wait_until(lambda: sum(thread.name == "request" for thread in threading.enumerate()) == all_aside)
-        wait_until(lambda: pool.checkedout() == 0)
+        for _ in range(HASHED_AT_ONCE):
+            assert held.begun.acquire(timeout=30)
+        # All places at once: whoever came before stands aside.
+        places = threading.Barrier(app.config["SETTINGS"].web_threads)
+        for each in [threads.submit(places.wait, 30) for _ in range(places.parties)]:
+            each.result(30)
+        assert pool.checkedout() == 0
         assert not any(each.done() for each in waiting)
     finally:
         held.may_end.set()

@@ -39,9 +39,11 @@ def require_password(caller: Caller, password: str) -> str:
     """
     email = caller.user.document["email"]
     limits.limit_guesses(email)
-    with read_connection() as connection:
-        password_hash = connection.scalar(select(User.password_hash).where(User.id == caller.user.id))
-    if not passwords.is_password(password, password_hash):
+    with passwords.turn():
+        with read_connection() as connection:
+            password_hash = connection.scalar(select(User.password_hash).where(User.id == caller.user.id))
+        is_right = passwords.is_password(password, password_hash)
+    if not is_right:
         limits.count_failed_login(email)
         audit.record(audit.LOGIN_FAILED, caller.user.id, login_id=caller.claims.login_id)
         db.session.commit()
@@ -63,8 +65,9 @@ def change_password(
     422.
     """
     require_uncommon(new, caller.user.document["email"], "/new_password")
-    checked = require_password(caller, current)
-    new_hash = passwords.hash_password(new)
+    with passwords.turn():
+        checked = require_password(caller, current)
+        new_hash = passwords.hash_password(new)
     with logins.account_change(caller.user.id) as user:
         logins.require_alive(user, caller.claims.login_id)
         if user.password_hash != checked:

@@ -4,7 +4,7 @@ import base64
 import secrets
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
 
 from argon2 import PasswordHasher
@@ -35,17 +35,33 @@ class Hashing:
         self._threads = threads
         self._room = threading.BoundedSemaphore(WAITING_ROOM)
         self._lane = Places(HASHED_AT_ONCE)
+        self._here = threading.local()
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        """Wait for a turn to hash. Raises 503 when too many wait already. Whoever calls holds no connection."""
+        """Wait for a turn, and keep it until the block ends. Raises 503 when too many wait already."""
+        if getattr(self._here, "has_turn", False):
+            yield
+            return
         if not self._room.acquire(blocking=False):
             raise Unavailable("Too many logins at once. Try again.")
         try:
-            with self._threads.standing_aside(), self._lane:
+            with self._threads.standing_aside():
+                self._lane.take()
+            self._here.has_turn = True
+            try:
                 yield
+            finally:
+                self._here.has_turn = False
+                self._lane.give()
         finally:
             self._room.release()
+
+    @contextmanager
+    def computing(self) -> Iterator[PasswordHasher]:
+        """Lend the hasher for one hash, in a turn; it needs a core and not the interpreter, so others go on."""
+        with self.turn(), self._threads.standing_aside():
+            yield self.hasher
 
 
 def init_passwords(app: Flask) -> None:
@@ -53,19 +69,26 @@ def init_passwords(app: Flask) -> None:
     app.extensions["hashing"] = Hashing(app.config["SETTINGS"], app.extensions["threads"])
 
 
+def turn() -> AbstractContextManager[None]:
+    """Wait for a turn to hash, and keep it until the block ends. Raises 503 when too many wait already.
+
+    Whoever hashes waits by this before anything that costs something, and holds no connection: a crowd is then in
+    nobody's way. Within the block hashes are computed without waiting again.
+    """
+    return _hashing().turn()
+
+
 def hash_password(password: str) -> str:
     """Hash a password with a new salt."""
-    hashing = _hashing()
-    with hashing.turn():
-        return hashing.hasher.hash(password)
+    with _hashing().computing() as hasher:
+        return hasher.hash(password)
 
 
 def is_password(password: str, password_hash: str | None) -> bool:
     """Say whether the password is the one that was hashed. Takes as long for nobody's hash (None) as for somebody's."""
-    hashing = _hashing()
-    with hashing.turn():
+    with _hashing().computing() as hasher:
         try:
-            is_right = hashing.hasher.verify(password_hash or _dummy_hash(hashing.hasher), password)
+            is_right = hasher.verify(password_hash or _dummy_hash(hasher), password)
         except (VerificationError, InvalidHashError):
             return False
     return is_right and password_hash is not None

@@ -39,8 +39,9 @@ def login() -> Response:
     """Log in: a new login with its own tokens."""
     body: Credentials = request.context.json  # type: ignore[attr-defined]
     limit_login(body.email)
-    found = _verified(body)
-    new_hash = passwords.hash_password(body.password) if passwords.needs_rehash(found.password_hash) else None
+    with passwords.turn():
+        found = _verified(body)
+        new_hash = passwords.hash_password(body.password) if passwords.needs_rehash(found.password_hash) else None
     with logins.account_change(found.id) as user:
         if user.password_hash != found.password_hash or not user.is_active:
             raise _wrong_credentials()  # It was changed while we computed.
