@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 
 def number(name: str, given: str | None, default: int) -> int:
@@ -39,6 +40,11 @@ worker_tmp_dir = str(MEMORY) if MEMORY.is_dir() else None
 control_socket_disable = True
 forwarded_allow_ips = os.environ.get("FORWARDED_ALLOW_IPS") or "127.0.0.1"
 accesslog = None  # The application writes a line for each request, with its id.
+
+
+def post_worker_init(worker: Any) -> None:
+    """Have the application's own threads answer the requests: they stand aside while a password is hashed."""
+    worker.tpool = worker.wsgi.extensions["threads"]
 
 
 def on_starting(_server: object) -> None:

@@ -140,14 +140,25 @@ def test_a_blacklisted_token_is_refused_at_the_hot_read_although_the_user_is_cac
     assert alice.get(path).status_code == 401
 
 
-def test_a_thread_without_a_connection_of_its_own_goes_flasks_way(alice: Person, cache: Cache) -> None:
-    path = warm_read(alice)
-    held = [cache.hot_pool.get_connection() for _ in range(cache.hot_pool.max_connections - 1)]
-    answers: list[TestResponse] = []
-    other = threading.Thread(target=lambda: answers.append(alice.get(path)))
-    other.start()
-    other.join()
-    assert answers[0].headers["Cache-Status"] == "session-cache; hit"
+def test_a_hot_read_that_finds_every_connection_taken_goes_flasks_way(alice: Person, cache: Cache) -> None:
+    path = f"/sessions/{alice.starts_a_drive()['id']}"
+    held = [cache.hot_pool.get_connection() for _ in range(cache.hot_pool.max_connections)]
+    answers = [alice.get(path) for _ in range(3)]
+    assert [answer.headers["Cache-Status"] for answer in answers[1:]] == ["session-cache; hit"] * 2
     assert cache.trust.believes()
     for connection in held:
         cache.hot_pool.release(connection)
+
+
+def test_threads_that_come_and_go_leave_their_connection_to_the_next(alice: Person, cache: Cache, counted: Any) -> None:
+    path = warm_read(alice)
+    before = cache.client.info("stats")["total_connections_received"]
+    answers: list[TestResponse] = []
+    with counted() as cost:
+        for _ in range(20):
+            thread = threading.Thread(target=lambda: answers.append(alice.get(path)))
+            thread.start()
+            thread.join()
+    assert {answer.headers["Cache-Status"] for answer in answers} == {"session-cache; hit"}
+    assert (cost.commands, cost.statements) == (["mget"] * 20, [])
+    assert cache.client.info("stats")["total_connections_received"] == before

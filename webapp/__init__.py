@@ -17,6 +17,7 @@ from webapp.http.errors import register_error_handlers
 from webapp.http.json import OrjsonProvider
 from webapp.http.rate_limits import init_rate_limits
 from webapp.http.requests import register_request_hooks
+from webapp.http.threads import Threads
 from webapp.jobs import configure_producer
 from webapp.logs import configure_logs
 from webapp.ops import commands, description, health
@@ -38,6 +39,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     migrate.init_app(app, db)
     tokens.configure(app, settings)
     configure_producer(settings)
+    app.extensions["threads"] = Threads(settings.web_threads)
     passwords.init_passwords(app)
     cache = init_redis(app)
     init_rate_limits(app, cache)

@@ -6,15 +6,15 @@ the caller's. Everything that it does not know, every miss, every refusal and ev
 asks the same guard and gives the answer. It costs one round trip: blacklist, user and session in one MGET.
 """
 
-import threading
 import time
+from collections import deque
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask
 from hiredis import pack_command
-from redis import ConnectionPool, RedisError
+from redis import RedisError
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import MaxConnectionsError
 
@@ -54,7 +54,7 @@ class Edge:
         self._tokens: VerifiedTokens = app.extensions["verified_tokens"]
         always = headers_of_every_answer(app.config["SETTINGS"])
         self._headers = [*private_headers(Source.HIT), *always.items()]
-        self._mget = OneConnectionPerThread(self._cache).mget
+        self._mget = HotConnections(self._cache).mget
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         """Answer a hit, or pass the request on."""
@@ -103,24 +103,12 @@ class Edge:
         return [body]
 
 
-class _Held:
-    """A connection that one thread holds. It goes back to the pool when the thread has ended."""
-
-    def __init__(self, pool: ConnectionPool) -> None:
-        self._pool = pool
-        self.connection: Any = pool.get_connection()
-
-    def __del__(self) -> None:
-        if "connection" in self.__dict__:
-            self._pool.release(self.connection)
-
-
-class OneConnectionPerThread:
-    """MGET over a connection that a thread keeps, which saves the pool's 15 to 20 µs for each command."""
+class HotConnections:
+    """MGET over connections that are kept at hand, which saves the pool's 15 to 20 µs for each command."""
 
     def __init__(self, cache: Cache) -> None:
         self._cache = cache
-        self._of_thread = threading.local()
+        self._at_hand: deque[Any] = deque()  # The one that was used last is taken first.
 
     def mget(self, cache_keys: list[str]) -> list[str | None] | None:
         """Fetch many keys in one round trip; None when Redis is out of reach."""
@@ -139,10 +127,10 @@ class OneConnectionPerThread:
             return None
 
     def _ask(self, cache_keys: list[str]) -> list[str | None]:
-        held: _Held | None = getattr(self._of_thread, "held", None)
-        if held is None:
-            held = self._of_thread.held = _Held(self._cache.hot_pool)
-        connection = held.connection
+        try:
+            connection = self._at_hand.pop()
+        except IndexError:
+            connection = self._cache.hot_pool.get_connection()
         if connection.generation != self._cache.stamp.generation:
             connection.disconnect()  # It may lead to a server that was left; what is sent next connects anew.
         try:
@@ -153,4 +141,6 @@ class OneConnectionPerThread:
             # An answer that comes later must not be taken for that of the next question.
             connection.disconnect()
             raise
+        finally:
+            self._at_hand.append(connection)
         return answer

@@ -4,7 +4,7 @@ import base64
 import secrets
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
 
 from argon2 import PasswordHasher
@@ -14,56 +14,81 @@ from flask import Flask, current_app
 
 from webapp.config import Settings
 from webapp.http.errors import Unavailable
+from webapp.http.threads import Places, Threads
 
-THREADS_KEPT_FOR_READS = 1
-ADMISSION_TIMEOUT_S = 0.05
-"""How long a login waits for one of the others to end before it is told to come back, in s: about one hash."""
 HASHED_AT_ONCE = 2
 """Hashes computed at the same time in one process; each takes a core for about 50 ms, without the GIL."""
 
+WAITING_ROOM = 128
+"""How many may hash or wait for it in one process. The last one waits for a few seconds; who finds it full would give
+up before their turn, and is told at once to come back (503).
+"""
+
 
 class Hashing:
-    """How many may hash, and how many may wait for it, in one process.
-
-    A thread is always left for reads: who finds too many waiting, and none of them done in a moment, is told to come
-    back (503).
+    """A lane for hashes, in one process: a few are computed at a time, and the others wait in the order in which they
+    came, without keeping a thread from other requests.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, threads: Threads) -> None:
         self.hasher = PasswordHasher(time_cost=2, memory_cost=settings.password_hash_memory_kib, parallelism=1)
-        self._admitted = threading.BoundedSemaphore(max(1, settings.web_threads - THREADS_KEPT_FOR_READS))
-        self._turns = threading.BoundedSemaphore(HASHED_AT_ONCE)
+        self._threads = threads
+        self._room = threading.BoundedSemaphore(WAITING_ROOM)
+        self._lane = Places(HASHED_AT_ONCE)
+        self._here = threading.local()
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        """Wait for a turn to hash. Raises 503 when too many wait already."""
-        if not self._admitted.acquire(timeout=ADMISSION_TIMEOUT_S):
+        """Wait for a turn, and keep it until the block ends. Raises 503 when too many wait already."""
+        if getattr(self._here, "has_turn", False):
+            yield
+            return
+        if not self._room.acquire(blocking=False):
             raise Unavailable("Too many logins at once. Try again.")
         try:
-            with self._turns:
+            with self._threads.standing_aside():
+                self._lane.take()
+            self._here.has_turn = True
+            try:
                 yield
+            finally:
+                self._here.has_turn = False
+                self._lane.give()
         finally:
-            self._admitted.release()
+            self._room.release()
+
+    @contextmanager
+    def computing(self) -> Iterator[PasswordHasher]:
+        """Lend the hasher for one hash, in a turn; it needs a core and not the interpreter, so others go on."""
+        with self.turn(), self._threads.standing_aside():
+            yield self.hasher
 
 
 def init_passwords(app: Flask) -> None:
     """Give `app` its hashing."""
-    app.extensions["hashing"] = Hashing(app.config["SETTINGS"])
+    app.extensions["hashing"] = Hashing(app.config["SETTINGS"], app.extensions["threads"])
+
+
+def turn() -> AbstractContextManager[None]:
+    """Wait for a turn to hash, and keep it until the block ends. Raises 503 when too many wait already.
+
+    Whoever hashes waits by this before anything that costs something, and holds no connection: a crowd is then in
+    nobody's way. Within the block hashes are computed without waiting again.
+    """
+    return _hashing().turn()
 
 
 def hash_password(password: str) -> str:
     """Hash a password with a new salt."""
-    hashing = _hashing()
-    with hashing.turn():
-        return hashing.hasher.hash(password)
+    with _hashing().computing() as hasher:
+        return hasher.hash(password)
 
 
 def is_password(password: str, password_hash: str | None) -> bool:
     """Say whether the password is the one that was hashed. Takes as long for nobody's hash (None) as for somebody's."""
-    hashing = _hashing()
-    with hashing.turn():
+    with _hashing().computing() as hasher:
         try:
-            is_right = hashing.hasher.verify(password_hash or _dummy_hash(hashing.hasher), password)
+            is_right = hasher.verify(password_hash or _dummy_hash(hasher), password)
         except (VerificationError, InvalidHashError):
             return False
     return is_right and password_hash is not None

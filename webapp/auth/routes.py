@@ -1,19 +1,17 @@
 """Logging in, staying logged in, and logging out."""
 
-import time
 from typing import Any
 
-from flask import Blueprint, Response, current_app, jsonify, request
+from flask import Blueprint, Response, jsonify, request
 from sqlalchemy import Row, select
 
 from webapp.auth import accounts, audit, logins, passwords, tokens
 from webapp.auth.authenticate import authenticated
+from webapp.auth.devices import blacklist, calling_device, logged_in
 from webapp.auth.guard import Caller
 from webapp.auth.limits import count_failed_login, limit_login, limit_registration
 from webapp.auth.schemas import Credentials, LoginListDocument, Registration, TokensDocument, UserDocument
-from webapp.cache import warming
-from webapp.cache.blacklist import blacklist_token
-from webapp.cache.users import cache_user_session, user_data, user_document
+from webapp.cache.users import user_document
 from webapp.clock import rfc3339
 from webapp.database import read_connection
 from webapp.extensions import db
@@ -41,17 +39,17 @@ def login() -> Response:
     """Log in: a new login with its own tokens."""
     body: Credentials = request.context.json  # type: ignore[attr-defined]
     limit_login(body.email)
-    found = _verified(body)
-    new_hash = passwords.hash_password(body.password) if passwords.needs_rehash(found.password_hash) else None
+    with passwords.turn():
+        found = _verified(body)
+        new_hash = passwords.hash_password(body.password) if passwords.needs_rehash(found.password_hash) else None
     with logins.account_change(found.id) as user:
         if user.password_hash != found.password_hash or not user.is_active:
             raise _wrong_credentials()  # It was changed while we computed.
         user.password_hash = new_hash or user.password_hash
-        started = logins.start(user, *_device())
+        started = logins.start(user, *calling_device())
         audit.record(audit.LOGIN, user.id, login_id=started.id)
         alive = logins.alive(user.id)
-    _prepare_first_reads(user, alive)
-    return jsonify(tokens.issue(started))
+    return logged_in(user, started, alive)
 
 
 @blueprint.post("/refresh")
@@ -72,7 +70,7 @@ def logout(caller: Caller) -> tuple[str, int]:
     with logins.account_change(caller.user.id) as user:
         logins.revoke(user, "logout", only=caller.claims.login_id)
         audit.record(audit.LOGOUT, user.id, login_id=caller.claims.login_id)
-    _blacklist(caller)
+    blacklist(caller)
     return "", 204
 
 
@@ -84,7 +82,7 @@ def logout_all(caller: Caller) -> tuple[str, int]:
     with logins.account_change(caller.user.id) as user:
         logins.revoke(user, "logout_all")
         audit.record(audit.LOGOUT_ALL, user.id, login_id=caller.claims.login_id)
-    _blacklist(caller)
+    blacklist(caller)
     return "", 204
 
 
@@ -113,7 +111,7 @@ def revoke_login(caller: Caller, login_id: str) -> tuple[str, int]:
     if not is_alive:
         raise _no_such_login()
     if login_id == caller.claims.login_id:
-        _blacklist(caller)
+        blacklist(caller)
     return "", 204
 
 
@@ -141,22 +139,6 @@ def _wrong_credentials() -> Unauthorized:
 
 def _no_such_login() -> NotFound:
     return NotFound("There is no such login.", code="login_not_found")
-
-
-def _device() -> tuple[str | None, str | None]:
-    # Shown to the user later, and stored: PostgreSQL refuses NUL, and a terminal would obey an escape sequence.
-    agent = "".join(filter(str.isprintable, request.headers.get("User-Agent", "")))
-    return agent[:256] or None, request.remote_addr
-
-
-def _prepare_first_reads(user: User, alive: list[str]) -> None:
-    ttl_minutes: int = current_app.config["SETTINGS"].access_token_expire_minutes
-    cache_user_session(user.id, user_data(user, alive), ttl_minutes)
-    warming.ask_for_user(user.id)
-
-
-def _blacklist(caller: Caller) -> None:
-    blacklist_token(caller.claims.jti, (caller.claims.expires_at - time.time()) / 60)
 
 
 def _login_document(login: Login | Row[Any], current: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ first, for every session of `db.session`, in the web process and in the worker a
 
 A write that changes nothing, because the client repeats it, is a promise all the same: whoever did it first may have
 died between its COMMIT and its fence. So it is *confirmed*: it goes through the whole procedure at the versions that
-the locked rows have.
+it has read.
 
 The release of a savepoint fires the same events. It is acknowledged to nobody, so only the end of the outermost
 transaction counts; but *before_commit* fences at each, because a COMMIT that releases an open savepoint looks the same
@@ -94,7 +94,7 @@ class Coherence:
         event.listen(session, "do_orm_execute", self._refuse_bulk_write)
 
     def confirm(self, session: Session, unchanged: Any) -> None:
-        """Fence, with the next commit, what is cached of a row that this transaction has locked and found unchanged."""
+        """Fence, with the next commit, what is cached of a row, at the version that this transaction has read."""
         pending = _pending(session)
         for model, declarations in self._declarations.items():
             for _, fences_unchanged in declarations if isinstance(unchanged, model) else ():

@@ -1,0 +1,172 @@
+"""What a process believes while it watches: a process of its own in every respect, but for what it finds."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import pytest
+
+from tests.coherence.test_trust import TROUBLE, UNREADABLE, wait_until
+from webapp.cache import trust
+from webapp.cache.trust import BELIEF_S, Trust
+
+
+@dataclass
+class Outside:
+    """What a process finds when it looks, and how often it has looked."""
+
+    debts: int = 0
+    redis_error: Exception | None = None
+    database_error: Exception | None = None
+    probes: int = 0
+    looks: int = 0
+    waits: threading.Event = field(default_factory=threading.Event)
+
+    def probe(self, _key: str, _beat: int) -> None:
+        self.probes += 1
+        if self.redis_error:
+            raise self.redis_error
+
+    def look(self) -> bool:
+        self.looks += 1
+        if self.database_error:
+            raise self.database_error
+        if self.debts:
+            self.debts -= 1
+            return False
+        return True
+
+    def leave(self) -> None:
+        """Nothing to leave."""
+
+
+@pytest.fixture
+def outside() -> Outside:
+    return Outside()
+
+
+@pytest.fixture
+def watching(outside: Outside) -> Iterator[Trust]:
+    """A process that watches, and believes."""
+    watching = Trust(0.01, outside.probe, outside.leave)
+    watching.look_with(outside.look)
+    watching.believes()
+    wait_until(watching.believes)
+    yield watching
+    watching.stop()
+
+
+def test_a_process_that_cannot_read_the_debts_any_more_soon_believes_nothing(
+    watching: Trust, outside: Outside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hanging = threading.Event()
+    watching.look_with(lambda: hanging.wait(10))
+    time.sleep(BELIEF_S * 1.1)
+    assert not watching.believes(), "whether the database or this process is slow cannot be told"
+    hanging.set()
+    wait_until(watching.believes)
+
+
+def test_a_process_whose_database_is_away_goes_on_while_every_probe_is_accepted(
+    watching: Trust, outside: Outside
+) -> None:
+    outside.database_error = UNREADABLE
+    time.sleep(BELIEF_S * 1.5)
+    assert watching.believes()
+    outside.redis_error = TROUBLE
+    wait_until(lambda: not watching.believes())
+    outside.redis_error = None
+    probes = outside.probes
+    wait_until(lambda: outside.probes > probes + 3)
+    assert not watching.believes(), "there may be debts that it cannot see"
+    outside.database_error = None
+    wait_until(watching.believes)
+
+
+def test_a_process_that_fell_asleep_for_long_does_not_go_on_by_probes(watching: Trust, outside: Outside) -> None:
+    outside.database_error = UNREADABLE
+    looks = outside.looks
+    wait_until(lambda: outside.looks > looks + 2)
+    with watching._lock:  # Both threads stand still, as in a process that was stopped.
+        time.sleep(BELIEF_S * 1.2)
+    probes = outside.probes
+    wait_until(lambda: outside.probes > probes + 2)
+    assert not watching.believes()
+
+
+def test_who_finds_debts_does_not_believe_until_a_look_finds_none(watching: Trust, outside: Outside) -> None:
+    outside.debts = 50
+    wait_until(lambda: outside.debts < 50)
+    assert not watching.believes()
+    wait_until(watching.believes)
+    assert outside.debts == 0
+
+
+def test_who_finds_debts_does_not_go_on_by_probes_when_the_database_goes_away(
+    watching: Trust, outside: Outside
+) -> None:
+    outside.debts = 1
+    wait_until(lambda: outside.debts == 0)
+    outside.database_error = UNREADABLE
+    watching._note_debts()
+    probes = outside.probes
+    wait_until(lambda: outside.probes > probes + 3)
+    assert not watching.believes()
+
+
+def test_a_read_that_began_before_trouble_with_redis_does_not_make_it_believed(
+    watching: Trust, outside: Outside
+) -> None:
+    began = trust.boottime()
+    watching.stop()
+    watching.doubt(TROUBLE, operation="test")
+    watching._note_probe(began)
+    watching._note_no_debts(began)
+    assert not watching.believes()
+
+
+def test_a_defect_leaves_the_process_in_doubt_and_the_thread_alive(watching: Trust, outside: Outside) -> None:
+    outside.redis_error = KeyError("a defect")
+    wait_until(lambda: not watching.believes())
+    outside.redis_error, outside.database_error = None, KeyError("another one")
+    looks = outside.looks
+    wait_until(lambda: outside.looks > looks + 2)
+    assert not watching.believes()
+    outside.database_error = None
+    wait_until(watching.believes)
+
+
+@pytest.mark.parametrize("for_s", [0.6, 1.5])
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_a_process_that_was_stopped_believes_nothing_when_it_wakes_until_it_has_looked(for_s: float) -> None:
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(writer, _belief_after_a_stop(writer).encode())
+        os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader) as told:
+        assert told.readline() == "believes\n"
+        os.kill(child, signal.SIGSTOP)
+        time.sleep(for_s)
+        os.kill(child, signal.SIGCONT)
+        assert told.readline() in ("nothing\n", "what it has looked at since\n")
+    os.waitpid(child, 0)
+
+
+def _belief_after_a_stop(writer: int) -> str:
+    outside = Outside()
+    watching = Trust(0.02, outside.probe, outside.leave)
+    watching.look_with(outside.look)
+    wait_until(watching.believes)
+    before = trust.boottime()  # It may be stopped from the next line on.
+    os.write(writer, b"believes\n")
+    now = trust.boottime()
+    while now - before < BELIEF_S:  # The clock jumps when it wakes.
+        before, now = now, trust.boottime()
+    if not watching.believes():
+        return "nothing\n"
+    return "what it has looked at since\n" if watching._no_debts_at > before else "what was before\n"
