@@ -11,7 +11,7 @@ from webapp.clock import utcnow
 from webapp.database import read_connection
 from webapp.extensions import db
 from webapp.http.errors import Conflict, Forbidden, field_error
-from webapp.models import DrivingSession, Login, ReadingChunk, User
+from webapp.models import DrivingSession, Login, ReadingChunk, ReadingSums, User
 
 
 def register(email: str, password: str, full_name: str) -> User:
@@ -112,8 +112,9 @@ def delete_account(caller: Caller, password: str) -> None:
 
 def _erase_drives(user_id: str, drives: Sequence[DrivingSession]) -> None:
     owned = select(DrivingSession.id).where(DrivingSession.user_id == user_id)
-    db.session.execute(delete(ReadingChunk).where(ReadingChunk.session_id.in_(owned)))
+    for of_readings in (ReadingChunk, ReadingSums):
+        db.session.execute(delete(of_readings).where(of_readings.session_id.in_(owned)))
     for drive in drives:
         drive.deleted_at = utcnow()
-        drive.name = drive.notes = drive.vehicle = drive.device = None
+        drive.name = drive.notes = drive.vehicle = drive.device = drive.sums = None
         drive.tags = []

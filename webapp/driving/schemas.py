@@ -195,7 +195,7 @@ class RejectedReading(BaseModel):
 
     index: int
     seq: int
-    code: Literal["too_far_in_the_future", "before_the_start"]
+    code: Literal["too_far_in_the_future", "before_the_start", "seq_out_of_range"]
 
 
 class ReceiptDocument(BaseModel):

@@ -63,7 +63,7 @@ def start(user_id: str, given: SessionStart) -> tuple[DrivingSession, bool]:
         vehicle=given.vehicle,
         device=given.device,
         started_at=started_at,
-        summary=summarize([], "live"),
+        summary=summarize(None, "live"),
         created_at=now,
         updated_at=now,
         last_contact_at=now,

@@ -6,6 +6,17 @@ from webapp.models.driving_session import DrivingSession
 from webapp.models.idempotency import IdempotentAnswer
 from webapp.models.login import Login
 from webapp.models.reading_chunk import ReadingChunk
+from webapp.models.reading_sums import ReadingSums
 from webapp.models.user import User
 
-__all__ = ["AuditEvent", "Base", "DrivingSession", "IdempotentAnswer", "Login", "ReadingChunk", "User", "new_id"]
+__all__ = [
+    "AuditEvent",
+    "Base",
+    "DrivingSession",
+    "IdempotentAnswer",
+    "Login",
+    "ReadingChunk",
+    "ReadingSums",
+    "User",
+    "new_id",
+]
