@@ -47,7 +47,9 @@ def engine_options(settings: Settings) -> dict[str, Any]:
         "max_overflow": 0,
         "pool_timeout": 2,
         "hide_parameters": True,
-        "json_deserializer": orjson.loads,  # The standard library's takes five times as long.
+        # The standard library's take five and fifteen times as long.
+        "json_deserializer": orjson.loads,
+        "json_serializer": lambda value: orjson.dumps(value).decode(),
     }
     if settings.sqlalchemy_url.startswith("sqlite"):
         return {**common, "connect_args": {"timeout": SQLITE_BUSY_TIMEOUT_MS / 1000}}

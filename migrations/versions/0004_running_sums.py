@@ -9,7 +9,6 @@ import sqlalchemy as sa
 from alembic import op
 
 from webapp.driving import sums
-from webapp.models.base import ExactJson
 
 revision = "0004"
 down_revision = "0002"
@@ -17,7 +16,9 @@ branch_labels = None
 depends_on = None
 
 BATCH = 100
-SESSIONS = sa.table("driving_sessions", sa.column("id", sa.Uuid(as_uuid=False)), sa.column("sums", ExactJson))
+SESSIONS = sa.table(
+    "driving_sessions", sa.column("id", sa.Uuid(as_uuid=False)), sa.column("sums", sa.JSON(none_as_null=True))
+)
 CHUNKS = sa.table("reading_chunks", sa.column("session_id", sa.Uuid(as_uuid=False)))
 
 
@@ -27,7 +28,7 @@ def upgrade():
         sa.Column("session_id", sa.Uuid(as_uuid=False), nullable=False),
         sa.Column("level", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("number", sa.BigInteger(), autoincrement=False, nullable=False),
-        sa.Column("children", sa.Text(), nullable=False),
+        sa.Column("children", sa.JSON(), nullable=False),
         sa.ForeignKeyConstraint(
             ["session_id"],
             ["driving_sessions.id"],
@@ -36,7 +37,7 @@ def upgrade():
         ),
         sa.PrimaryKeyConstraint("session_id", "level", "number", name=op.f("pk_reading_sums")),
     )
-    op.add_column("driving_sessions", sa.Column("sums", sa.Text(), nullable=True))
+    op.add_column("driving_sessions", sa.Column("sums", sa.JSON(none_as_null=True), nullable=True))
     with op.get_context().autocommit_block():
         after = None
         while session_ids := _not_summed_up(op.get_bind(), after):

@@ -9,8 +9,8 @@ its first reading's, all of it counts; from a time beyond its latest, none; from
 readings tells (`travel_seen_from`). Everything else joins without a look.
 
 All sums are of integers (ms, and millionths of the contract's units), so any split of the same readings gives the same
-sums to the last digit. A partial is JSON-safe; the sum of speeds times ms may exceed 64 bits in a whole drive, never in
-one chunk.
+sums to the last digit. A partial is JSON-safe: the one sum that may exceed 64 bits, in an adversary's drive, then is a
+string (`area_of`).
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -23,6 +23,8 @@ from webapp.driving.chunks import Reading
 
 MAX_GAP_MS = 300_000
 MICRO = 1_000_000
+LONGEST = 2**63
+"""What JSON's readers agree on."""
 
 Partial = dict[str, Any]
 Travel = dict[str, Any]
@@ -88,9 +90,16 @@ def joined_travel(left: Travel | None, right: Travel | None) -> Travel | None:
     """Join the travel of two neighbouring pieces: their own intervals, and the one between them."""
     if left is None or right is None:
         return left or right
-    between = _intervals([(left["ends"][1], right["ends"][0])])
-    sums = [sum(parts) for parts in zip(left["sums"], between, right["sums"], strict=True)]
+    area, moving, idle = _intervals([(left["ends"][1], right["ends"][0])])
+    area += area_of(left) + area_of(right)
+    moving, idle = moving + left["sums"][1] + right["sums"][1], idle + left["sums"][2] + right["sums"][2]
+    sums = [area if area < LONGEST else str(area), moving, idle]
     return {"ends": [left["ends"][0], right["ends"][1]], "sums": sums}
+
+
+def area_of(travel: Travel) -> int:
+    """Return twice the area under the speed, in µm/s · ms."""
+    return int(travel["sums"][0])
 
 
 def _signals(rows: Sequence[Reading]) -> list[Signal]:

@@ -11,18 +11,13 @@ So no upload costs more because the drive is long: it reads and writes the block
 MAX_BLOCKS_OF_BATCH, and a few nodes above each.
 """
 
-from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from operator import itemgetter
-from typing import Any, Literal, NamedTuple
-
-from sqlalchemy import Connection
+from typing import Any, Literal
 
 from webapp.clock import rfc3339, utcnow
-from webapp.driving import chunk_rows, chunks, sums
-from webapp.driving.chunk_rows import Chunk, Content
-from webapp.driving.partials import Partial, appended, partial
+from webapp.driving import chunk_rows, chunks, merging, sums
 from webapp.driving.schemas import Reading
 from webapp.driving.sessions import MAX_FUTURE, record_contact
 from webapp.driving.summary import summarize
@@ -40,13 +35,6 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Readings, each with its place in the batch.
 Placed = list[tuple[int, chunks.Reading]]
 Rejected = list[dict[str, Any]]
-
-
-class Merged(NamedTuple):
-    """The readings of one block by seq: those that were there, and those that are new."""
-
-    held: dict[int, chunks.Reading]
-    fresh: dict[int, chunks.Reading]
 
 
 def take_in(session: DrivingSession, batch: Sequence[Reading]) -> dict[str, Any]:
@@ -104,88 +92,28 @@ def _within_blocks(offered: Placed, known: Collection[int], room: int) -> tuple[
 def _store(session: DrivingSession, offered: Placed) -> tuple[Placed, list[chunks.Reading], Rejected]:
     """Merge readings into their chunks and the drive's sums.
 
-    Return those that the drive has room for, which of them are new, and the rejected ones.
+    Return those that the drive has room for, those that are new, and the rejected ones.
     """
     connection = db.session.connection()
     known = sums.of(connection, session)
     touched = {chunks.block_of(reading["seq"]) for _, reading in offered}
-    stored = chunk_rows.read(connection, session.id, touched | _last_block(session))
+    stored = chunk_rows.read(connection, session.id, touched | merging.last_block(session))
     kept, full = _within_blocks(offered, stored, MAX_BLOCKS_OF_DRIVE - (known["blocks"] if known else 0))
-    merged = _merged(kept, stored)
-    if merged:
-        session.sums = _sums_with(connection, session, known, stored, merged)
-    return kept, _fresh(merged), full
-
-
-def _merged(kept: Placed, stored: Mapping[int, Chunk]) -> dict[int, Merged]:
-    """Put readings beside those that are there, by block. The first of two readings with one seq counts."""
-    by_block: dict[int, list[chunks.Reading]] = defaultdict(list)
-    for _, reading in kept:
-        by_block[chunks.block_of(reading["seq"])].append(reading)
-    merged: dict[int, Merged] = {}
-    for block, readings in by_block.items():
-        held = chunks.decode(stored[block].data) if block in stored else {}
-        fresh = {reading["seq"]: reading for reading in reversed(readings) if reading["seq"] not in held}
-        if fresh:
-            merged[block] = Merged(held, fresh)
-    return merged
-
-
-def _sums_with(
-    connection: Connection,
-    session: DrivingSession,
-    known: sums.Sums | None,
-    stored: Mapping[int, Chunk],
-    merged: Mapping[int, Merged],
-) -> sums.Sums:
-    """Write the blocks that have new readings, and return the drive's sums with these."""
-    last, fresh = _last_block(session), _fresh(merged)
-    is_in_order = merged.keys() == last and min(reading["seq"] for reading in fresh) > (session.last_seq or 0)
-    if known and is_in_order:
-        _write(
-            connection, session.id, merged, {block: appended(stored[block].partial, fresh) for block in last}, stored
-        )
-        return sums.grown(known, fresh)
-    partials = {block: partial((each.held | each.fresh).values()) for block, each in merged.items()}
-    _write(connection, session.id, merged, partials, stored)
-    lagging = {block: stored[block].partial for block in last}
-    return sums.changed(
-        connection, session.id, known, lagging | partials, (len(fresh), len(merged.keys() - stored.keys()))
-    )
-
-
-def _write(
-    connection: Connection,
-    session_id: str,
-    merged: Mapping[int, Merged],
-    partials: Mapping[int, Partial],
-    stored: Collection[int],
-) -> None:
-    contents = []
-    for block, each in merged.items():
-        held = each.held | each.fresh
-        contents.append(Content(block, len(held), chunks.encode(held), partials[block]))
-    chunk_rows.write(connection, session_id, contents, stored)
+    blocks = merging.merged((reading for _, reading in kept), stored)
+    if blocks:
+        session.sums = merging.write(connection, session, known, stored, blocks)
+    return kept, merging.fresh_of(blocks), full
 
 
 def _update(session: DrivingSession, accepted: Sequence[chunks.Reading], now: datetime) -> None:
     latest = EPOCH + timedelta(milliseconds=max(reading["t"] for reading in accepted))
     status: Literal["live", "final"] = "live" if session.status == ACTIVE else "final"
-    session.summary = summarize(sums.whole(session.sums), status) if session.sums else session.summary
+    session.summary = summarize(sums.whole(session.sums), status)
     session.readings_count += len(accepted)
     session.last_seq = max(session.last_seq if session.last_seq is not None else -1, *(r["seq"] for r in accepted))
     session.last_reading_at = max(session.last_reading_at or latest, latest)
     session.updated_at = now
     session.last_contact_at = now
-
-
-def _fresh(merged: Mapping[int, Merged]) -> list[chunks.Reading]:
-    return [reading for each in merged.values() for reading in each.fresh.values()]
-
-
-def _last_block(session: DrivingSession) -> set[int]:
-    """Return the block of the highest seq, as a set that is empty before the first reading."""
-    return set() if session.last_seq is None else {chunks.block_of(session.last_seq)}
 
 
 def _milliseconds(moment: datetime) -> int:

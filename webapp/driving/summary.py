@@ -25,7 +25,7 @@ for itself. Like the average of fatigue it weighs readings, not time.
 from typing import Any, Literal
 
 from webapp.driving import harsh_events
-from webapp.driving.partials import MICRO, Partial, Travel
+from webapp.driving.partials import MICRO, Partial, Travel, area_of
 
 MS_PER_S = 1_000
 DECIMALS = 3
@@ -68,9 +68,9 @@ def summarize(whole: Partial | None, status: Status, alerts_warning: int = 0, al
 def _travelled(travel: Travel | None) -> dict[str, float | None]:
     if travel is None:
         return {"moving_s": None, "idle_s": None, "distance_m": None}
-    area, moving, idle = travel["sums"]
+    _, moving, idle = travel["sums"]
     # The area is twice the distance in µm/s · ms, that is in nanometres.
-    distance_m = round(area / 2_000_000_000, DECIMALS)
+    distance_m = round(area_of(travel) / 2_000_000_000, DECIMALS)
     return {"moving_s": moving / MS_PER_S, "idle_s": idle / MS_PER_S, "distance_m": distance_m}
 
 

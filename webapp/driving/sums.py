@@ -16,7 +16,7 @@ from webapp.driving.partials import Partial, appended, partial
 from webapp.driving.tree_rows import TreeRows
 from webapp.models import DrivingSession
 
-# {"readings": how many, "blocks": how many, "root": tree.Child}
+# {"readings": how many, "blocks": how many, "root": tree.Child, "lags": whether the tree lags for the last block}
 Sums = dict[str, Any]
 
 
@@ -30,32 +30,29 @@ def of(connection: Connection, session: DrivingSession) -> Sums | None:
     return summed_up(connection, session.id)
 
 
-def whole(sums: Sums) -> Partial:
-    """Return the partial of the whole drive."""
-    partial_of_all: Partial = sums["root"]["sums"]
-    return partial_of_all
+def whole(sums: Sums | None) -> Partial | None:
+    """Return the partial of the whole drive, None before its first reading."""
+    return sums["root"]["sums"] if sums else None
 
 
 def grown(sums: Sums, readings: Sequence[Reading]) -> Sums:
     """Return the sums after readings that all have higher seqs, and fall into the last block."""
-    root = {**sums["root"], "sums": appended(whole(sums), readings)}
-    return {**sums, "readings": sums["readings"] + len(readings), "root": root}
+    root = {**sums["root"], "sums": appended(sums["root"]["sums"], readings)}
+    return {**sums, "readings": sums["readings"] + len(readings), "root": root, "lags": True}
 
 
-def changed(
-    connection: Connection, session_id: str, sums: Sums | None, partials: Mapping[int, Partial], counts: tuple[int, int]
-) -> Sums:
-    """Return the sums after blocks got these partials, those of the last block until now among them.
+def changed(rows: TreeRows, sums: Sums | None, partials: Mapping[int, Partial], readings: int, blocks: int) -> Sums:
+    """Return the sums after blocks got these partials, and the drive grew by so many readings and blocks.
 
-    `counts` is by how many readings and blocks the drive grew.
+    The last block until now must be among them if the tree lags behind for it.
     """
-    rows = TreeRows(connection, session_id)
     root = sums["root"] if sums else _first_leaf(partials)
     rows.fetch(root["place"], partials)
     root = tree.changed(rows, root, partials)
     rows.write()
-    readings, blocks = (sums["readings"], sums["blocks"]) if sums else (0, 0)
-    return {"readings": readings + counts[0], "blocks": blocks + counts[1], "root": root}
+    if sums:
+        readings, blocks = readings + sums["readings"], blocks + sums["blocks"]
+    return {"readings": readings, "blocks": blocks, "root": root, "lags": False}
 
 
 def summed_up(connection: Connection, session_id: str) -> Sums:
@@ -71,9 +68,7 @@ def summed_up(connection: Connection, session_id: str) -> Sums:
     chunk_rows.write(connection, session_id, [last], known=[block])
     rows = TreeRows(connection, session_id)
     rows.delete()
-    root = tree.changed(rows, _first_leaf(partials), partials)
-    rows.write()
-    return {"readings": readings, "blocks": len(partials), "root": root}
+    return changed(rows, None, partials, readings, len(partials))
 
 
 def _first_leaf(partials: Mapping[int, Partial]) -> tree.Child:

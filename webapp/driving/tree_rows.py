@@ -1,6 +1,6 @@
 """The tree of sums in the database: its nodes are read as they are asked for, and written at the end."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, tuple_, update
@@ -33,10 +33,11 @@ _UPDATE = (
 
 
 class TreeRows:
-    """The tree of one drive, while its session's row is locked."""
+    """The tree of one drive, while its session's row is locked. `blobs` are chunks that are known already."""
 
-    def __init__(self, connection: Connection, session_id: str) -> None:
+    def __init__(self, connection: Connection, session_id: str, blobs: Mapping[int, bytes] | None = None) -> None:
         self._connection, self._session_id = connection, session_id
+        self._blobs = dict(blobs or {})
         self._nodes: dict[Place, list[Child]] = {}
         self._stored: set[Place] = set()
         self._changed: set[Place] = set()
@@ -59,8 +60,9 @@ class TreeRows:
 
     def readings(self, block: int) -> Iterable[Reading]:
         """Return the readings of a block."""
-        [chunk] = chunk_rows.read(self._connection, self._session_id, [block]).values()
-        return chunks.decode(chunk.data).values()
+        if block not in self._blobs:
+            self._blobs[block] = chunk_rows.read(self._connection, self._session_id, [block])[block].data
+        return chunks.decode(self._blobs[block]).values()
 
     def write(self) -> None:
         """Write the nodes that were put."""

@@ -5,7 +5,7 @@ from sqlalchemy import JSON, BigInteger, CheckConstraint, ForeignKey, Index, Str
 from sqlalchemy.orm import Mapped, mapped_column
 
 from webapp.clock import utcnow
-from webapp.models.base import Base, ExactJson, Id, PrimaryId
+from webapp.models.base import Base, Id, PrimaryId
 
 ACTIVE, COMPLETED, ABANDONED = "active", "completed", "abandoned"
 
@@ -53,7 +53,7 @@ class DrivingSession(Base):
     readings_count: Mapped[int] = mapped_column(default=0)
     last_seq: Mapped[int | None] = mapped_column(BigInteger)
     summary: Mapped[dict[str, Any]] = mapped_column(JSON)
-    sums: Mapped[dict[str, Any] | None] = mapped_column(ExactJson)
+    sums: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     version: Mapped[int] = mapped_column(BigInteger)
     created_at: Mapped[datetime] = mapped_column(default=utcnow)
     updated_at: Mapped[datetime] = mapped_column(default=utcnow, onupdate=utcnow)

@@ -1,9 +1,9 @@
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey
+from sqlalchemy import JSON, BigInteger, ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
 
-from webapp.models.base import Base, ExactJson, Id
+from webapp.models.base import Base, Id
 
 
 class ReadingSums(Base):
@@ -17,4 +17,4 @@ class ReadingSums(Base):
     session_id: Mapped[Id] = mapped_column(ForeignKey("driving_sessions.id", ondelete="CASCADE"), primary_key=True)
     level: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     number: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
-    children: Mapped[list[dict[str, Any]]] = mapped_column(ExactJson)
+    children: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
