@@ -10,6 +10,7 @@ from sqlalchemy import bindparam, select, update
 from sqlalchemy.exc import IntegrityError
 
 from webapp.clock import to_milliseconds, utcnow
+from webapp.driving.documents import require_small, sizes_of
 from webapp.driving.schemas import SessionStart
 from webapp.driving.summary import summarize
 from webapp.extensions import db
@@ -44,7 +45,7 @@ def not_found() -> NotFound:
 def start(user_id: str, given: SessionStart) -> tuple[DrivingSession, bool]:
     """Start a drive, or find the one that this client_session_id started. Returns it and whether it is new.
 
-    Raises 409 when another drive is active, 422 when it starts in the future.
+    Raises 409 when another drive is active, 422 when it starts in the future or its document is too large.
     """
     now = utcnow()
     started_at = given.started_at or now
@@ -68,6 +69,7 @@ def start(user_id: str, given: SessionStart) -> tuple[DrivingSession, bool]:
         updated_at=now,
         last_contact_at=now,
     )
+    require_small(session, {})
     db.session.add(session)
     try:
         db.session.flush()
@@ -111,12 +113,17 @@ def locked(user_id: str, session_id: str) -> DrivingSession:
 
 
 def change(session: DrivingSession, changes: dict[str, Any]) -> None:
-    """Set what the client names (name, notes, tags, vehicle). Nothing rises when nothing is different."""
+    """Set what the client names (name, notes, tags, vehicle). Nothing rises when nothing is different.
+
+    Raises 422 when the document would be too large.
+    """
     if "tags" in changes:
         changes["tags"] = changes["tags"] or []
+    before = sizes_of(session)
     different = {name: value for name, value in changes.items() if getattr(session, name) != value}
     for name, value in different.items():
         setattr(session, name, value)
+    require_small(session, before)
     _touch(session, is_change=bool(different))
 
 
