@@ -36,6 +36,8 @@ READ_ONLY_TRANSACTION = "25006"
 ANSWER_TIMEOUT_S = 3.0
 """How long an answer of the database is waited for, in s: a little longer than the server works on a statement."""
 SQLITE_BUSY_TIMEOUT_MS = 2_500
+JSON = {"json_deserializer": orjson.loads, "json_serializer": lambda value: orjson.dumps(value).decode()}
+"""How JSON columns are read and written: the standard library's functions take five and fifteen times as long."""
 
 
 def engine_options(settings: Settings) -> dict[str, Any]:
@@ -47,9 +49,7 @@ def engine_options(settings: Settings) -> dict[str, Any]:
         "max_overflow": 0,
         "pool_timeout": 2,
         "hide_parameters": True,
-        # The standard library's take five and fifteen times as long.
-        "json_deserializer": orjson.loads,
-        "json_serializer": lambda value: orjson.dumps(value).decode(),
+        **JSON,
     }
     if settings.sqlalchemy_url.startswith("sqlite"):
         return {**common, "connect_args": {"timeout": SQLITE_BUSY_TIMEOUT_MS / 1000}}
