@@ -78,7 +78,6 @@ class LongDrive:
 def long_drive(session_id: str, blocks: int, numbering: str, clock: str) -> LongDrive:
     """Make a drive long. Must be called inside an application's context."""
     chance = random.Random(blocks)
-    session = db.session.get_one(DrivingSession, session_id)
     numbers = sorted(NUMBERINGS[numbering](n, blocks) for n in range(blocks))
     started_ms = (utcnow() - timedelta(seconds=2 * DRIVE_S) - EPOCH) // timedelta(milliseconds=1)
     contents = []
@@ -92,8 +91,11 @@ def long_drive(session_id: str, blocks: int, numbering: str, clock: str) -> Long
             for each in range(PER_BLOCK)
         }
         contents.append(Content(number, PER_BLOCK, chunks.encode(rows), partial(rows.values())))
-    connection = db.session.connection()
-    chunk_rows.write(connection, session_id, contents, known=())
+    # A transaction at a time: one that is idle for long, while this process computes, is ended by the server.
+    for first in range(0, blocks, 500):
+        chunk_rows.write(db.session.connection(), session_id, contents[first : first + 500], known=())
+        db.session.commit()
+    session, connection = db.session.get_one(DrivingSession, session_id), db.session.connection()
     session.sums = sums.summed_up(connection, session_id)
     session.readings_count = PER_BLOCK * blocks
     session.last_seq = numbers[-1] * CHUNK_SEQS + (PER_BLOCK - 1) * 32

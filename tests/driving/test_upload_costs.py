@@ -13,7 +13,7 @@ from webapp.clock import rfc3339, utcnow
 from webapp.driving.chunks import CHUNK_SEQS
 from webapp.extensions import db
 
-BLOCKS = 5_000
+BLOCKS = 4_200
 """As many levels of the tree as 20,000 have: 4, where no numbers are left out."""
 
 IN_ORDER = {"statements": 5, "rows_read": 3, "rows_written": 3, "decoded": 1}
