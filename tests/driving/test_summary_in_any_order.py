@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests import drives
 from tests.driving.pieces import Memory
 from webapp.driving.chunks import CHUNK_SEQS, Reading
-from webapp.driving.partials import MAX_GAP_MS, appended, partial
+from webapp.driving.partials import MAX_GAP_MS, appended, area_of, partial
 from webapp.driving.summary import Summary, summarize
 
 STEPS_MS = st.sampled_from([0, 1, 400, 1000, 1000, 1000, 2000, 2001, MAX_GAP_MS, MAX_GAP_MS + 1])
@@ -113,3 +113,14 @@ def test_a_real_drive_has_one_summary_however_it_was_cut() -> None:
         for piece in pieces:
             summed_up = drive.take_in(piece)
         assert summarize(summed_up, "final") == whole
+
+
+def test_sums_beyond_64_bits_are_exact() -> None:
+    readings: list[Reading] = [{"seq": n, "t": n * MAX_GAP_MS, "speed_mps": 1000 - n % 2 / 1e6} for n in range(20_000)]
+    drive = Memory()
+    for first in (10_000, 0, 15_000, 5_000):
+        whole = drive.take_in(readings[first : first + 5_000])
+
+    [area, *_] = partial(readings)["travel"]["sums"]
+    assert area > 2**63
+    assert area_of(orjson.loads(orjson.dumps(whole))["travel"]) == area
