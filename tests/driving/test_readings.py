@@ -64,7 +64,9 @@ def test_a_batch_of_repeats_changes_nothing(alice: Person) -> None:
 def test_a_clock_that_was_set_back_adds_no_time_and_no_distance(alice: Person) -> None:
     session = alice.starts_a_drive(started_at=START)
     seconds = ["00.000", "01.000", "02.000", "03.000", "01.500", "05.000"]
-    readings = [{"seq": n, "t": f"2026-01-05T08:00:{s}Z", "speed_mps": 10} for n, s in enumerate(seconds)]
+    readings = [
+        {"seq": n, "t": f"2026-01-05T08:00:{s}Z", "speed_mps": 40 if n == 4 else 10} for n, s in enumerate(seconds)
+    ]
     alice.post(f"/sessions/{session['id']}/readings", json={"readings": readings})
 
     shown = alice.get(f"/sessions/{session['id']}").json
