@@ -24,7 +24,7 @@ import psycopg
 from embedded.postgres import Postgres
 from tests import drives
 from webapp.driving.chunks import CHUNK_SEQS, Reading, block_of, decode, encode
-from webapp.driving.summary import partial, summarize
+from webapp.driving.partials import appended, partial
 
 Drive = tuple[UUID, list[Reading]]
 Row = tuple[Any, ...]
@@ -134,7 +134,7 @@ def times(title: str, drive: list[Reading]) -> None:
     print(f"    of which decode, full chunk:   {median_us(lambda: decode(stored[0])):9,.0f} µs")
     print(f"             encode, full chunk:   {median_us(lambda: encode(full)):9,.0f} µs")
     print(f"             partial, full chunk:  {median_us(lambda: partial(full.values())):9,.0f} µs")
-    print(f"  summary from all partials:       {median_us(lambda: summarize(partials, 'live')):9,.0f} µs")
+    print(f"             10 readings appended: {median_us(lambda: appended(partials[0], drive[-10:])):9,.0f} µs")
     whole_ms = median_us(lambda: [decode(blob) for blob in stored.values()], repeat=11) / 1000
     print(f"  decode the whole drive:          {whole_ms:9,.1f} ms")
     print(f"  stored: {sum(map(len, stored.values())):,} bytes, partials {len(orjson.dumps(partials)):,} bytes")

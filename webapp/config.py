@@ -59,6 +59,8 @@ class Settings(BaseSettings):
     ratelimit_failed_logins_per_account_and_address: str = "10/minute"
     ratelimit_failed_logins_per_account: str = "100/hour"
     ratelimit_register_per_address: str = "120/minute"
+    ratelimit_starts_per_account: str = "120/hour"
+    ratelimit_readings_per_account: str = "2000000/day"
     trusted_proxy_hops: int = Field(0, ge=0, le=10)
     cors_origins: str = ""
     audit_kept_days: int = Field(365, ge=1, le=3650)
@@ -87,6 +89,8 @@ class Settings(BaseSettings):
         "ratelimit_failed_logins_per_account_and_address",
         "ratelimit_failed_logins_per_account",
         "ratelimit_register_per_address",
+        "ratelimit_starts_per_account",
+        "ratelimit_readings_per_account",
     )
     @classmethod
     def _name_a_rate(cls, rate: str) -> str:

@@ -216,7 +216,7 @@ def test_a_row_that_was_missing_is_served_once_it_is_there(alice: Person, drive:
     assert missing.read()[1] is Source.HIT
 
     def add() -> None:
-        db.session.add(DrivingSession(id=missing.id, user_id=alice.id, summary=summarize([], "live")))
+        db.session.add(DrivingSession(id=missing.id, user_id=alice.id, summary=summarize(None, "live")))
         db.session.commit()
 
     add()

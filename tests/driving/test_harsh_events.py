@@ -2,11 +2,12 @@
 
 from tests.drives import at_speeds
 from webapp.driving.chunks import Reading
-from webapp.driving.summary import Summary, partial, summarize
+from webapp.driving.partials import joined, partial
+from webapp.driving.summary import Summary, summarize
 
 
 def summary_of(readings: list[Reading]) -> Summary:
-    return summarize([partial(readings)], "final")
+    return summarize(partial(readings), "final")
 
 
 def accelerations(*rows: tuple[float, float]) -> list[Reading]:
@@ -18,7 +19,12 @@ def harsh(readings: list[Reading]) -> tuple[int, int]:
     """Return harsh brakes and harsh accelerations, and insist that no way to cut the readings in two changes them."""
     whole = summary_of(readings)
     for cut in range(1, len(readings)):
-        assert summarize([partial(readings[:cut]), partial(readings[cut:])], "final") == whole
+        left, right = partial(readings[:cut]), partial(readings[cut:])
+        cut_in_two = summarize(joined(left, right, right["travel"]), "final")
+        assert (cut_in_two["harsh_brakes"], cut_in_two["harsh_accelerations"]) == (
+            whole["harsh_brakes"],
+            whole["harsh_accelerations"],
+        )
     return whole["harsh_brakes"], whole["harsh_accelerations"]
 
 
@@ -67,7 +73,8 @@ def test_speeds_between_readings_of_the_sensor_are_left_to_the_sensor() -> None:
         {"seq": 11, "t": 1000, "speed_mps": 19.0},
     ]
 
-    assert harsh(sorted(braking + speed_only, key=lambda reading: reading["t"])) == (1, 0)
+    by_time = sorted(braking + speed_only, key=lambda reading: reading["t"])
+    assert harsh([{**reading, "seq": seq} for seq, reading in enumerate(by_time)]) == (1, 0)
 
 
 def test_two_speeds_at_the_same_instant_are_no_acceleration() -> None:
@@ -76,3 +83,15 @@ def test_two_speeds_at_the_same_instant_are_no_acceleration() -> None:
 
 def test_readings_of_neither_speed_nor_acceleration_do_not_end_a_run() -> None:
     assert harsh(at_speeds((0, 20), (1, 16), (1.5, None), (2, 12), (3, 12))) == (1, 0)
+
+
+def test_a_change_of_speed_against_the_order_of_time_says_nothing() -> None:
+    assert harsh(at_speeds((0, 20), (5, 20), (4, 0), (5, 1))) == (0, 0)
+
+
+def test_neighbours_after_a_clock_was_set_back_are_judged_as_ever() -> None:
+    assert harsh(at_speeds((100, 20), (50, 20), (51, 16), (52, 16))) == (1, 0)
+
+
+def test_a_run_ends_where_the_clock_was_set_back() -> None:
+    assert harsh(accelerations((100, -4), (101, -4), (50, -4), (51, -4))) == (2, 0)

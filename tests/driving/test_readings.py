@@ -4,10 +4,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from flask import Flask
+from sqlalchemy import func, select
 
 from tests.driving.rows import set_row
-from tests.people import Person
+from tests.people import PASSWORD, Person
 from webapp.clock import rfc3339, utcnow
+from webapp.extensions import db
+from webapp.models import DrivingSession, ReadingSums
 
 START = "2026-01-05T08:00:00.000Z"
 
@@ -56,6 +59,33 @@ def test_a_batch_of_repeats_changes_nothing(alice: Person) -> None:
     again = alice.post(f"{path}/readings", json=body)
     assert (again.json["accepted"], again.json["duplicates"]) == (0, 1)
     assert alice.get(path).json == before
+
+
+def test_a_clock_that_was_set_back_adds_no_time_and_no_distance(alice: Person) -> None:
+    session = alice.starts_a_drive(started_at=START)
+    seconds = ["00.000", "01.000", "02.000", "03.000", "01.500", "05.000"]
+    readings = [
+        {"seq": n, "t": f"2026-01-05T08:00:{s}Z", "speed_mps": 40 if n == 4 else 10} for n, s in enumerate(seconds)
+    ]
+    alice.post(f"/sessions/{session['id']}/readings", json={"readings": readings})
+
+    shown = alice.get(f"/sessions/{session['id']}").json
+    assert shown["readings_count"] == 6
+    summary = shown["summary"]
+    assert (summary["duration_s"], summary["moving_s"], summary["distance_m"]) == (5.0, 5.0, 50.0)
+
+
+def test_a_deleted_account_leaves_no_sums(app: Flask, alice: Person) -> None:
+    session = alice.starts_a_drive(started_at=START)
+    readings = [{"seq": n * 256, "t": START, "speed_mps": 3} for n in range(16)]
+    alice.post(f"/sessions/{session['id']}/readings", json={"readings": readings})
+    with app.app_context():
+        assert db.session.scalar(select(func.count()).select_from(ReadingSums)) == 1
+
+    assert alice.delete("/users/me", json={"password": PASSWORD}).status_code == 204
+    with app.app_context():
+        assert db.session.scalar(select(func.count()).select_from(ReadingSums)) == 0
+        assert db.session.get_one(DrivingSession, session["id"]).sums is None
 
 
 def test_a_clock_that_jumped_gives_the_same_summary_as_the_readings_in_order(alice: Person) -> None:

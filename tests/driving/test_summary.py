@@ -6,12 +6,14 @@ import pytest
 
 from tests import drives
 from tests.drives import at_speeds
-from webapp.driving.chunks import CHUNK_SEQS, Reading
-from webapp.driving.summary import MAX_GAP_MS, Summary, partial, summarize
+from tests.driving.pieces import summary_in_blocks
+from webapp.driving.chunks import Reading
+from webapp.driving.partials import MAX_GAP_MS, partial
+from webapp.driving.summary import Summary, summarize
 
 
 def summary_of(readings: list[Reading]) -> Summary:
-    return summarize([partial(readings)], "final")
+    return summarize(partial(readings), "final")
 
 
 def test_distance_is_the_trapezoid_over_the_time_between_readings() -> None:
@@ -50,8 +52,27 @@ def test_readings_at_the_same_instant_count_in_order_of_seq() -> None:
     assert summary_of(readings[::-1])["distance_m"] == 45.0
 
 
+def test_a_clock_that_is_set_back_stops_time_and_distance_until_it_has_caught_up() -> None:
+    glitch = summary_of(at_speeds((0, 10), (1, 10), (2, 10), (3, 10), (1.5, 40), (5, 10)))
+
+    assert (glitch["moving_s"], glitch["distance_m"], glitch["duration_s"]) == (5.0, 50.0, 5.0)
+    # It is kept all the same, and measured.
+    assert (glitch["speed_avg_mps"], glitch["speed_max_mps"]) == (15.0, 40.0)
+
+
+def test_a_drive_whose_clock_jumped_ahead_stands_still_until_its_time_has_come() -> None:
+    summary = summary_of(at_speeds((0, 10), (100, 10), (1, 10), (2, 10), (100, 20), (101, 20)))
+
+    assert (summary["moving_s"], summary["distance_m"], summary["duration_s"]) == (101.0, 1020.0, 101.0)
+
+
+def test_a_reading_without_speed_keeps_the_time_for_those_after_it() -> None:
+    assert summary_of(at_speeds((0, 10), (9, None), (5, 10), (10, 10)))["distance_m"] == 100.0
+    assert summary_of(at_speeds((0, 10), (9, None), (5, 10)))["distance_m"] == 0.0
+
+
 def test_a_drive_without_readings_has_no_measurements() -> None:
-    summary = summarize([], "live", alerts_warning=2, alerts_critical=1)
+    summary = summarize(None, "live", alerts_warning=2, alerts_critical=1)
 
     assert summary == {
         "status": "live",
@@ -101,11 +122,6 @@ def trips() -> list[drives.Trip]:
     return found
 
 
-def chunked(trip: drives.Trip) -> Summary:
-    rows = trip.readings
-    return summarize([partial(rows[at : at + CHUNK_SEQS]) for at in range(0, len(rows), CHUNK_SEQS)], "final")
-
-
 def silences(trip: drives.Trip) -> tuple[float, float]:
     """Return the seconds without readings while moving and while standing: what NREL leaves out of its times."""
     moving = standing = 0.0
@@ -120,7 +136,7 @@ def silences(trip: drives.Trip) -> tuple[float, float]:
 
 def test_distance_and_speeds_of_every_trip_are_nrels(trips: list[drives.Trip]) -> None:
     for trip in trips:
-        summary = chunked(trip)
+        summary = summary_in_blocks(trip.readings)
         # The promise is 1 % and 0.01 m/s; what we reach is held here, to notice when it gets worse.
         assert summary["distance_m"] == pytest.approx(trip.distance_m, rel=1e-5), trip.name
         assert summary["speed_max_mps"] == pytest.approx(trip.speed_max_mps, abs=0.001), trip.name
@@ -129,7 +145,7 @@ def test_distance_and_speeds_of_every_trip_are_nrels(trips: list[drives.Trip]) -
 
 def test_moving_and_idle_time_of_every_trip_are_nrels_once_silence_is_left_out(trips: list[drives.Trip]) -> None:
     for trip in trips:
-        summary = chunked(trip)
+        summary = summary_in_blocks(trip.readings)
         silent_moving_s, silent_standing_s = silences(trip)
         assert summary["moving_s"] - silent_moving_s == trip.driving_time_s, trip.name
         # The last reading has no next one that it could hold its state until; trips end standing.

@@ -95,7 +95,7 @@ WRONG: dict[str, bytes] = {
     "surrogates the wrong way round": b'{"name": "\\udc00\\ud800"}',
     "a lone surrogate in a free object": b'{"vehicle": {"a": "\\udfff"}}',
     "a name too long": json.dumps({"name": "x" * 201}).encode(),
-    "notes too long": json.dumps({"notes": "x" * 10_001}).encode(),
+    "notes too long": json.dumps({"notes": "x" * 4_001}).encode(),
     "too many tags": json.dumps({"tags": ["x"] * 21}).encode(),
     "an empty tag": b'{"tags": [""]}',
     "a free object too large": json.dumps({"vehicle": {"a": "x" * 5000}}).encode(),

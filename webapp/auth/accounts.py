@@ -9,7 +9,7 @@ from webapp.clock import utcnow
 from webapp.database import read_connection
 from webapp.extensions import db
 from webapp.http.errors import Conflict, Forbidden, field_error
-from webapp.models import DrivingSession, IdempotentAnswer, Login, ReadingChunk, User
+from webapp.models import DrivingSession, IdempotentAnswer, Login, ReadingChunk, ReadingSums, User
 
 
 def register(email: str, password: str, full_name: str) -> User:
@@ -135,9 +135,10 @@ def _erase(user_id: str) -> None:
         of_the_account.with_for_update(key_share=True), execution_options={"populate_existing": True}
     ).all()
     owned = select(DrivingSession.id).where(DrivingSession.user_id == user_id)
-    db.session.execute(delete(ReadingChunk).where(ReadingChunk.session_id.in_(owned)))
+    for of_readings in (ReadingChunk, ReadingSums):
+        db.session.execute(delete(of_readings).where(of_readings.session_id.in_(owned)))
     for drive in drives:
         drive.deleted_at = drive.deleted_at or utcnow()
-        drive.name = drive.notes = drive.vehicle = drive.device = None
+        drive.name = drive.notes = drive.vehicle = drive.device = drive.sums = None
         drive.tags = []
     db.session.commit()

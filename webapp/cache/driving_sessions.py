@@ -22,11 +22,10 @@ SESSION_CACHE_TTL = 300
 OWNER_LENGTH = 36
 
 _TABLE = DrivingSession.__table__
-_COLUMNS = [
-    column
-    for column in _TABLE.columns
-    if column.name not in ("last_contact_at", "closed_at")  # Times of the server's clock that no client sees.
-]
+UNSEEN = ("last_contact_at", "closed_at", "sums")
+"""Columns that no client sees: times of the server's clock, and what the summary is made of."""
+
+_COLUMNS = [column for column in _TABLE.columns if column.name not in UNSEEN]
 # Built once: to build it takes longer than PostgreSQL needs to answer it for one id.
 _BY_ID = select(*_COLUMNS).where(_TABLE.c.id.in_(bindparam("session_ids", expanding=True)))
 

@@ -10,13 +10,13 @@ from typing import Any
 
 import orjson
 from flask import current_app
-from sqlalchemy import Connection, Select, and_, bindparam, or_, select, update
+from sqlalchemy import Connection, Select, and_, bindparam, null, or_, select, update
 from sqlalchemy.orm import Session
 
 from webapp import cursors
 from webapp.cache import keys
 from webapp.cache.coherence import Changes, Fences
-from webapp.cache.driving_sessions import session_document
+from webapp.cache.driving_sessions import UNSEEN, session_document
 from webapp.cache.entries import Entry
 from webapp.cache.kinds import Kind
 from webapp.models import DrivingSession, User
@@ -24,7 +24,15 @@ from webapp.models import DrivingSession, User
 DEFAULT_LIMIT = 20
 
 SMALL_SUMMARY = ("status", "duration_s", "distance_m")
-LEFT_OUT = ("notes", "device", "summary")
+NOT_LISTED = ("notes", "device")
+LEFT_OUT = (*NOT_LISTED, "summary")
+
+# What a row does not show is not read: notes are the larger part of a document.
+_COLUMNS = [
+    null().label(column.name) if column.name in NOT_LISTED else column
+    for column in DrivingSession.__table__.columns
+    if column.name not in UNSEEN
+]
 
 _RAISE_COUNTER = (
     update(User)
@@ -44,7 +52,7 @@ def newest_first(user_id: str) -> Select[Any]:
     """Select a driver's sessions, newest first."""
     table = DrivingSession.__table__
     return (
-        select(*table.columns)
+        select(*_COLUMNS)
         .where(table.c.user_id == user_id, table.c.deleted_at.is_(None))
         .order_by(table.c.started_at.desc(), table.c.id.desc())
     )

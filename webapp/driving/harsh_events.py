@@ -1,13 +1,15 @@
 """Harsh braking and harsh acceleration, counted so that pieces of a drive can be counted apart and joined later.
 
-A reading is judged by its own `accel_long_mps2` where it has one, otherwise by the change of speed since the reading
-before (the one before that has a speed or an acceleration), provided that this one too has a speed and lies at most
-NEIGHBOUR_MS back: over a longer time a hard stop and a gentle one look the same. A reading that cannot be judged, such
-as one at the same instant as the one before, is passed over.
+Readings are in order of `seq`. A reading is judged by its own `accel_long_mps2` where it has one, otherwise by the
+change of speed since the reading before (the one before that has a speed or an acceleration), provided that this one
+too has a speed and lies at most NEIGHBOUR_MS back: over a longer time a hard stop and a gentle one look the same. A
+reading that cannot be judged, such as one at the same instant as the one before or one before which the clock was set
+back, is passed over.
 
-An event is a run of judged readings beyond the same threshold, each at most NEIGHBOUR_MS after the one before. It is
-counted at its first reading, and whether a reading is the first depends on the judged reading before it and on nothing
-else. A piece of a drive therefore needs to remember only its two ends, and a run across a join counts once.
+An event is a run of judged readings beyond the same threshold, each at most NEIGHBOUR_MS after the one before, and
+none before it. It is counted at its first reading, and whether a reading is the first depends on the judged reading
+before it and on nothing else. A piece of a drive therefore needs to remember only its two ends, and a run across a
+join counts once.
 
 Times are integers in ms; speeds and accelerations are integers in millionths (µm/s, µm/s²), so that nothing is rounded
 twice.
@@ -28,10 +30,11 @@ BRAKE, CALM, ACCELERATION = -1, 0, 1
 Signal = Sequence[Any]
 # (t, BRAKE | CALM | ACCELERATION)
 Judged = Sequence[int]
+Piece = dict[str, Any]
 
 
-def count(signals: Sequence[Signal]) -> dict[str, Any] | None:
-    """Count the events of one piece, given in order of time; None when it has no signal.
+def count(signals: Sequence[Signal]) -> Piece | None:
+    """Count the events of one piece, given in order of seq; None when it has no signal.
 
     The result is JSON-safe and holds the piece's ends: its outer signals and its outer judged readings. The first
     judged reading is not counted yet, because it may continue an event of the piece before.
@@ -43,36 +46,37 @@ def count(signals: Sequence[Signal]) -> dict[str, Any] | None:
         verdict = _judge(before, signal)
         if verdict is not None:
             judged.append((signal[0], verdict))
-    brakes, accelerations = _starts(pairwise(judged))
-    return {
-        "signals": [signals[0], signals[-1]],
-        "judged": [judged[0], judged[-1]] if judged else [],
-        "brakes": brakes,
-        "accelerations": accelerations,
-    }
+    return _piece([signals[0], signals[-1]], judged, _starts(pairwise(judged)))
 
 
-def join(pieces: Sequence[dict[str, Any]]) -> tuple[int, int]:
-    """Return the harsh brakes and harsh accelerations of a whole drive from its pieces in order of time."""
-    before: Signal | None = None
-    chain: list[Sequence[Judged]] = []
-    for piece in pieces:
-        first, last = piece["signals"]
-        # Only now is there a reading before the first. If its sensor judged it already, saying so again adds nothing.
-        if before is not None and (verdict := _judge(before, first)) is not None:
-            chain.append([(first[0], verdict)] * 2)
-        if piece["judged"]:
-            chain.append(piece["judged"])
-        before = last
-    if not chain:
-        return 0, 0
-    calm_start = (chain[0][0][0], CALM)
-    joins = [(left[1], right[0]) for left, right in pairwise(chain)]
-    brakes, accelerations = _starts([(calm_start, chain[0][0]), *joins])
-    return (
-        brakes + sum(piece["brakes"] for piece in pieces),
-        accelerations + sum(piece["accelerations"] for piece in pieces),
+def join(left: Piece | None, right: Piece | None) -> Piece | None:
+    """Join a piece with the one that follows it into one piece."""
+    if left is None or right is None:
+        return left or right
+    first = right["signals"][0]
+    verdict = _judge(left["signals"][1], first)
+    # Only now is there a reading before the first. If its sensor judged it already, saying so again adds nothing.
+    bridge = [] if verdict is None else [(first[0], verdict)]
+    brakes, accelerations = _starts(pairwise([*left["judged"][1:], *bridge, *right["judged"][:1]]))
+    return _piece(
+        [left["signals"][0], right["signals"][1]],
+        [*left["judged"], *bridge, *right["judged"]],
+        (left["brakes"] + brakes + right["brakes"], left["accelerations"] + accelerations + right["accelerations"]),
     )
+
+
+def total(whole: Piece | None) -> tuple[int, int]:
+    """Return the harsh brakes and harsh accelerations of a whole drive: nothing was before its first reading."""
+    if whole is None or not whole["judged"]:
+        return 0, 0
+    first = whole["judged"][0]
+    brakes, accelerations = _starts([((first[0], CALM), first)])
+    return whole["brakes"] + brakes, whole["accelerations"] + accelerations
+
+
+def _piece(signals: list[Signal], judged: Sequence[Judged], starts: tuple[int, int]) -> Piece:
+    ends = [judged[0], judged[-1]] if judged else []
+    return {"signals": signals, "judged": ends, "brakes": starts[0], "accelerations": starts[1]}
 
 
 def _judge(before: Signal, signal: Signal) -> int | None:
@@ -100,7 +104,7 @@ def _starts(pairs: Iterable[tuple[Judged, Judged]]) -> tuple[int, int]:
     """Count the pairs whose second reading begins an event, as (brakes, accelerations)."""
     brakes = accelerations = 0
     for (t_before, verdict_before), (t, verdict) in pairs:
-        if verdict != CALM and (verdict != verdict_before or t - t_before > NEIGHBOUR_MS):
+        if verdict != CALM and (verdict != verdict_before or not 0 <= t - t_before <= NEIGHBOUR_MS):
             if verdict == BRAKE:
                 brakes += 1
             else:

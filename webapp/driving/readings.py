@@ -1,46 +1,40 @@
-"""Taking readings in: into chunks, and into the drive's summary. Works in `db.session` and commits nothing.
+"""Taking readings in: into chunks, and into the drive's sums. Works in `db.session` and commits nothing.
 
 1. The session's row is locked, so that batches of one drive queue.
 2. Readings out of bounds are rejected one by one; the rest are kept.
 3. Each block of sequence numbers that the batch touches is decoded, merged and written back; a seq that is there
    already is a duplicate, whatever it says.
-4. The summary is joined from the partials of all chunks.
+4. What is newer than all before, and falls into the last block, is joined to the drive's running sums. Anything else
+   changes the tree of sums, from the blocks that it touches upwards.
+
+So no upload costs more because the drive is long: it reads and writes the blocks that it touches, which are at most
+MAX_BLOCKS_OF_BATCH, and a few nodes above each.
 """
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
+from operator import itemgetter
 from typing import Any, Literal
 
-from sqlalchemy import bindparam, case, insert, select, update
-
 from webapp.clock import rfc3339, utcnow
-from webapp.driving import chunks, summary
+from webapp.driving import chunk_rows, chunks, merging, sums
 from webapp.driving.schemas import Reading
 from webapp.driving.sessions import MAX_FUTURE, record_contact
+from webapp.driving.summary import summarize
 from webapp.extensions import db
 from webapp.http.errors import Conflict
-from webapp.models import DrivingSession, ReadingChunk
+from webapp.models import DrivingSession
 from webapp.models.driving_session import ACTIVE
 
 ACCEPTED_AFTER_END = timedelta(hours=24)
 MAX_BEFORE_START = timedelta(minutes=5)
+MAX_BLOCKS_OF_BATCH = 16
+MAX_BLOCKS_OF_DRIVE = 20_000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-_TABLE = ReadingChunk.__table__
-# Built once: to build them takes as long as to run them. The data, which is large, only of the blocks that are touched.
-_CHUNKS = select(
-    _TABLE.c.block,
-    _TABLE.c.partial,
-    case((_TABLE.c.block.in_(bindparam("touched", expanding=True)), _TABLE.c.data)).label("data"),
-).where(_TABLE.c.session_id == bindparam("session_id"))
-_CONTENT: dict[str, Any] = {name: bindparam(name) for name in ("readings_count", "data", "partial")}
-_INSERT = insert(ReadingChunk).values(session_id=bindparam("of_session"), block=bindparam("of_block"), **_CONTENT)
-_UPDATE = (
-    update(ReadingChunk)
-    .where(_TABLE.c.session_id == bindparam("of_session"), _TABLE.c.block == bindparam("of_block"))
-    .values(**_CONTENT)
-)
+# Readings, each with its place in the batch.
+Placed = list[tuple[int, chunks.Reading]]
+Rejected = list[dict[str, Any]]
 
 
 def take_in(session: DrivingSession, batch: Sequence[Reading]) -> dict[str, Any]:
@@ -48,17 +42,18 @@ def take_in(session: DrivingSession, batch: Sequence[Reading]) -> dict[str, Any]
     now = utcnow()
     if session.closed_at is not None and now > session.closed_at + ACCEPTED_AFTER_END:
         raise Conflict("Readings are accepted for 24 hours after the end.", code="session_closed")
-    kept, rejected = _sort_out(session, batch, now)
-    accepted, partials = _store(session.id, kept)
+    kept, rejected = _within_time(session, batch, now)
+    kept, beyond = _within_blocks(kept, (), MAX_BLOCKS_OF_BATCH)
+    kept, accepted, full = _store(session, kept)
     if accepted:
-        _update(session, accepted, partials, now)
+        _update(session, accepted, now)
     else:
         record_contact(session.id, now)
     db.session.flush()
     return {
         "accepted": len(accepted),
         "duplicates": len(kept) - len(accepted),
-        "rejected": rejected,
+        "rejected": sorted(rejected + beyond + full, key=itemgetter("index")),
         "last_seq": session.last_seq,
         "session_version": session.version,
         "alerts": [],
@@ -66,78 +61,59 @@ def take_in(session: DrivingSession, batch: Sequence[Reading]) -> dict[str, Any]
     }
 
 
-def _sort_out(
-    session: DrivingSession, batch: Sequence[Reading], now: datetime
-) -> tuple[list[chunks.Reading], list[dict[str, Any]]]:
+def _within_time(session: DrivingSession, batch: Sequence[Reading], now: datetime) -> tuple[Placed, Rejected]:
     earliest, latest = session.started_at - MAX_BEFORE_START, now + MAX_FUTURE
-    kept, rejected = [], []
+    kept: Placed = []
+    rejected: Rejected = []
     for index, reading in enumerate(batch):
         if earliest <= reading.t <= latest:
-            kept.append({**reading.model_dump(exclude_none=True), "t": _milliseconds(reading.t)})
+            kept.append((index, {**reading.model_dump(exclude_none=True), "t": _milliseconds(reading.t)}))
         else:
             code = "too_far_in_the_future" if reading.t > latest else "before_the_start"
             rejected.append({"index": index, "seq": reading.seq, "code": code})
     return kept, rejected
 
 
-def _store(session_id: str, kept: Sequence[chunks.Reading]) -> tuple[list[chunks.Reading], dict[int, summary.Partial]]:
-    """Merge readings into their chunks. Return those that are new, and the partial of every chunk of the drive.
+def _within_blocks(offered: Placed, known: Collection[int], room: int) -> tuple[Placed, Rejected]:
+    """Reject the readings of blocks beyond those that are known and the first `room` others."""
+    allowed = set(known)
+    kept: Placed = []
+    rejected: Rejected = []
+    for index, reading in offered:
+        block = chunks.block_of(reading["seq"])
+        if block in allowed or len(allowed) - len(known) < room:
+            allowed.add(block)
+            kept.append((index, reading))
+        else:
+            rejected.append({"index": index, "seq": reading["seq"], "code": "seq_out_of_range"})
+    return kept, rejected
 
-    The first of two readings with one seq counts.
+
+def _store(session: DrivingSession, offered: Placed) -> tuple[Placed, list[chunks.Reading], Rejected]:
+    """Merge readings into their chunks and the drive's sums.
+
+    Return those that the drive has room for, those that are new, and the rejected ones.
     """
-    by_block: dict[int, list[chunks.Reading]] = defaultdict(list)
-    for reading in kept:
-        by_block[chunks.block_of(reading["seq"])].append(reading)
-    rows = db.session.connection().execute(_CHUNKS, {"session_id": session_id, "touched": list(by_block)}).all()
-    partials = {row.block: row.partial for row in rows}
-    blobs = {row.block: row.data for row in rows if row.data is not None}
-    new: list[chunks.Reading] = []
-    for block, readings in by_block.items():
-        held = chunks.decode(blobs[block]) if block in blobs else {}
-        fresh = {reading["seq"]: reading for reading in reversed(readings) if reading["seq"] not in held}
-        if fresh:
-            held |= fresh
-            new += fresh.values()
-            partials[block] = summary.partial(held.values())
-            content = {"readings_count": len(held), "data": chunks.encode(held), "partial": partials[block]}
-            place = {"of_session": session_id, "of_block": block}
-            db.session.connection().execute(_UPDATE if block in blobs else _INSERT, place | content)
-    return new, partials
+    connection = db.session.connection()
+    known = sums.of(connection, session)
+    touched = {chunks.block_of(reading["seq"]) for _, reading in offered}
+    stored = chunk_rows.read(connection, session.id, touched | merging.last_block(session))
+    kept, full = _within_blocks(offered, stored, MAX_BLOCKS_OF_DRIVE - (known["blocks"] if known else 0))
+    blocks = merging.merged((reading for _, reading in kept), stored)
+    if blocks:
+        session.sums = merging.write(connection, session, known, stored, blocks)
+    return kept, merging.fresh_of(blocks), full
 
 
-def _update(
-    session: DrivingSession,
-    accepted: Sequence[chunks.Reading],
-    partials: Mapping[int, summary.Partial],
-    now: datetime,
-) -> None:
+def _update(session: DrivingSession, accepted: Sequence[chunks.Reading], now: datetime) -> None:
     latest = EPOCH + timedelta(milliseconds=max(reading["t"] for reading in accepted))
-    session.summary = _summary(session, partials)
+    status: Literal["live", "final"] = "live" if session.status == ACTIVE else "final"
+    session.summary = summarize(sums.whole(session.sums), status)
     session.readings_count += len(accepted)
     session.last_seq = max(session.last_seq if session.last_seq is not None else -1, *(r["seq"] for r in accepted))
     session.last_reading_at = max(session.last_reading_at or latest, latest)
     session.updated_at = now
     session.last_contact_at = now
-
-
-def _summary(session: DrivingSession, partials: Mapping[int, summary.Partial]) -> summary.Summary:
-    status: Literal["live", "final"] = "live" if session.status == ACTIVE else "final"
-    blocks, of_blocks = list(partials), list(partials.values())
-    try:
-        return summary.summarize(of_blocks, status)
-    except summary.OverlappingPartialsError as overlap:
-        # A device's clock was set back: chunks that overlap in time are summed up together, from their readings.
-        overlapping = {position for group in overlap.groups for position in group}
-        joined = [_partial_of(session.id, [blocks[position] for position in group]) for group in overlap.groups]
-        apart = [partial for position, partial in enumerate(of_blocks) if position not in overlapping]
-        return summary.summarize(apart + joined, status)
-
-
-def _partial_of(session_id: str, blocks: Sequence[int]) -> summary.Partial:
-    blobs = db.session.scalars(
-        select(ReadingChunk.data).where(ReadingChunk.session_id == session_id, ReadingChunk.block.in_(blocks))
-    )
-    return summary.partial(reading for blob in blobs for reading in chunks.decode(blob).values())
 
 
 def _milliseconds(moment: datetime) -> int:

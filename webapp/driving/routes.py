@@ -16,7 +16,7 @@ from webapp.cache.fills import Source
 from webapp.cache.redis import get_cache
 from webapp.cache.session_lists import SESSION_LISTS
 from webapp.database import read_connection
-from webapp.driving import readings, sessions
+from webapp.driving import limits, readings, sessions
 from webapp.driving.answers import private_headers, read_headers
 from webapp.driving.schemas import (
     ListQuery,
@@ -56,7 +56,9 @@ def start_session(caller: Caller) -> Response:
     given: SessionStart = request.context.json  # type: ignore[attr-defined]
 
     def work() -> Response:
-        session, _ = sessions.start(caller.user.id, given)
+        session, is_new = sessions.start(caller.user.id, given)
+        if is_new:
+            limits.limit_starts(caller.user.id)
         logins.hold_account(caller.user.id)
         response = _session_response(session, 201)
         response.headers["Location"] = url_for("driving.get_session", session_id=session.id)
@@ -182,6 +184,7 @@ def upload_readings(caller: Caller, session_id: str) -> Response:
     """Upload readings: late, out of order and repeated ones are welcome."""
     batch: ReadingBatch = request.context.json  # type: ignore[attr-defined]
     _require_id(session_id)
+    limits.limit_readings(caller.user.id, len(batch.readings))
     session = sessions.locked(caller.user.id, session_id)
     receipt = readings.take_in(session, batch.readings)
     if not receipt["accepted"]:

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
+import orjson
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
@@ -16,7 +17,8 @@ RFC3339 = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|
 YEARS = range(1970, 9999)
 MAX_SEQ = 2**53 - 1
 MAX_READINGS = 1000
-MAX_OBJECT_CHARACTERS = 4096
+MAX_OBJECT_BYTES = 4096
+MAX_NOTES = 4_000
 
 
 def _rfc3339(value: Any) -> Any:
@@ -34,8 +36,8 @@ def _storable(moment: datetime) -> datetime:
 
 
 def _small(value: dict[str, Any] | None) -> dict[str, Any] | None:
-    if value is not None and len(repr(value)) > MAX_OBJECT_CHARACTERS:
-        raise PydanticCustomError("too_large", f"must be at most {MAX_OBJECT_CHARACTERS} characters long")
+    if value is not None and len(orjson.dumps(value)) > MAX_OBJECT_BYTES:
+        raise PydanticCustomError("too_large", f"must be at most {MAX_OBJECT_BYTES} bytes of JSON")
     return value
 
 
@@ -43,12 +45,16 @@ Time = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_rfc3339), 
 Tag = Annotated[str, StringConstraints(min_length=1, max_length=50)]
 Tags = Annotated[list[Tag], Field(max_length=20)]
 Name = Annotated[str, StringConstraints(max_length=200)]
-Notes = Annotated[str, StringConstraints(max_length=10_000)]
+Notes = Annotated[str, StringConstraints(max_length=MAX_NOTES)]
 FreeObject = Annotated[dict[str, Any], AfterValidator(_small)]
 
 
 class SessionStart(RequestBody):
-    """How a drive begins. Everything may be left out."""
+    """How a drive begins. Everything may be left out.
+
+    Name, notes, tags, vehicle and device take at most 14,848 bytes of JSON together, and name, tags and vehicle, which
+    stand in lists, at most 4,096.
+    """
 
     client_session_id: UUID | None = Field(
         None, description="Made by the client: repeating it returns the same session."
@@ -62,7 +68,7 @@ class SessionStart(RequestBody):
 
 
 class SessionChange(RequestBody):
-    """What may change of a drive; what is left out stays."""
+    """What may change of a drive; what is left out stays. The bounds of a start hold for the drive as it is then."""
 
     name: Name | None = None
     notes: Notes | None = None
@@ -96,7 +102,12 @@ class Reading(RequestBody):
 
 
 class ReadingBatch(RequestBody):
-    """Readings in any order; some may have been sent before."""
+    """Readings in any order; some may have been sent before.
+
+    They are ordered by `seq`. One whose time lies before that of a lower `seq` is kept, and adds no time and no
+    distance. A batch may touch at most 16 blocks of 256 sequence numbers (0 to 255, 256 to 511, ...), a drive at most
+    20,000; a reading beyond is rejected as `seq_out_of_range`.
+    """
 
     readings: Annotated[list[Reading], Field(min_length=1, max_length=MAX_READINGS)]
 
@@ -195,7 +206,7 @@ class RejectedReading(BaseModel):
 
     index: int
     seq: int
-    code: Literal["too_far_in_the_future", "before_the_start"]
+    code: Literal["too_far_in_the_future", "before_the_start", "seq_out_of_range"]
 
 
 class ReceiptDocument(BaseModel):

@@ -10,6 +10,7 @@ from sqlalchemy import and_, bindparam, or_, select, update
 
 from webapp.cache.coherence import coherence
 from webapp.clock import to_milliseconds, utcnow
+from webapp.driving.documents import require_small, sizes_of
 from webapp.driving.schemas import SessionStart
 from webapp.driving.summary import summarize
 from webapp.extensions import db
@@ -40,8 +41,8 @@ def not_found() -> NotFound:
 def start(user_id: str, given: SessionStart) -> tuple[DrivingSession, bool]:
     """Start a drive, or find the one that this client_session_id started. Returns it and whether it is new.
 
-    Raises 409 when another drive is active, 422 when it starts in the future, and IntegrityError when another start
-    came in between: who begins anew then meets that one.
+    Raises 409 when another drive is active, 422 when it starts in the future or its document is too large, and
+    IntegrityError when another start came in between: who begins anew then meets that one.
     """
     now = utcnow()
     started_at = given.started_at or now
@@ -61,11 +62,12 @@ def start(user_id: str, given: SessionStart) -> tuple[DrivingSession, bool]:
         vehicle=given.vehicle,
         device=given.device,
         started_at=started_at,
-        summary=summarize([], "live"),
+        summary=summarize(None, "live"),
         created_at=now,
         updated_at=now,
         last_contact_at=now,
     )
+    require_small(session, {})
     db.session.add(session)
     db.session.flush()
     return session, True
@@ -123,12 +125,17 @@ def confirm_started(user_id: str, session_id: str) -> None:
 
 
 def change(session: DrivingSession, changes: dict[str, Any]) -> None:
-    """Set what the client names (name, notes, tags, vehicle). Nothing rises when nothing is different."""
+    """Set what the client names (name, notes, tags, vehicle). Nothing rises when nothing is different.
+
+    Raises 422 when the document would be too large.
+    """
     if "tags" in changes:
         changes["tags"] = changes["tags"] or []
+    before = sizes_of(session)
     different = {name: value for name, value in changes.items() if getattr(session, name) != value}
     for name, value in different.items():
         setattr(session, name, value)
+    require_small(session, before)
     _touch(session, is_change=bool(different))
 
 

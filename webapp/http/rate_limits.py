@@ -3,6 +3,7 @@
 The counting is the `limits` library's. What is limited, and by what, is said where it is used.
 """
 
+import functools
 import math
 import time
 from dataclasses import dataclass
@@ -38,7 +39,10 @@ class Limit:
     @property
     def item(self) -> RateLimitItem:
         """Return the limit in the library's form."""
-        return parse(self.rate)
+        return _parsed(self.rate)
+
+
+_parsed = functools.cache(parse)  # The rates are a handful of settings, and each use would parse its own again.
 
 
 class RateLimits:
@@ -53,9 +57,9 @@ class RateLimits:
         self._shared = FixedWindowRateLimiter(storage)
         self._own = FixedWindowRateLimiter(MemoryStorage())
 
-    def count(self, limit: Limit, *of: str) -> None:
-        """Count one more, and raise 429 with the time to wait if that is one too many."""
-        if self._enabled and not self._hit(limit, of):
+    def count(self, limit: Limit, *of: str, amount: int = 1) -> None:
+        """Count one more, or `amount`, and raise 429 with the time to wait if that is too many."""
+        if self._enabled and not self._hit(limit, of, amount):
             raise self._refusal(limit, of)
 
     def note(self, limit: Limit, *of: str) -> None:
@@ -72,15 +76,15 @@ class RateLimits:
         """Say whether nothing is left of the limit."""
         return self._enabled and self._window(limit, of)[1] == 0
 
-    def _hit(self, limit: Limit, of: tuple[str, ...]) -> bool:
+    def _hit(self, limit: Limit, of: tuple[str, ...], amount: int = 1) -> bool:
         if self._cache.trust.believes():
             try:
-                return self._shared.hit(limit.item, limit.name, *of)
+                return self._shared.hit(limit.item, limit.name, *of, cost=amount)
             except OutOfMemoryError:
                 log.warning("redis_full", limit=limit.name)
             except RedisError as error:
                 self._cache.trust.doubt(error, operation="rate_limit")
-        return self._own.hit(limit.item, limit.name, *of)
+        return self._own.hit(limit.item, limit.name, *of, cost=amount)
 
     def _window(self, limit: Limit, of: tuple[str, ...]) -> tuple[float, int]:
         if self._cache.trust.believes():

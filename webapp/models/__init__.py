@@ -7,6 +7,7 @@ from webapp.models.idempotency import IdempotentAnswer
 from webapp.models.login import Login
 from webapp.models.missed_fence import MissedFence
 from webapp.models.reading_chunk import ReadingChunk
+from webapp.models.reading_sums import ReadingSums
 from webapp.models.user import User
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "Login",
     "MissedFence",
     "ReadingChunk",
+    "ReadingSums",
     "User",
     "new_id",
 ]

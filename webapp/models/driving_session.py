@@ -17,7 +17,8 @@ class DrivingSession(Base):
 
     `version` rises with every change of what a client sees and with nothing else; it is the ETag and the version of
     `session:{session_id}` in the cache. `last_contact_at` and `closed_at` are times of the server's clock that no
-    client sees. A deleted drive keeps its row (`deleted_at`) so that its version can go on rising.
+    client sees, and `sums` is what `summary` is made of (see webapp/driving/sums.py): None before the first reading. A
+    deleted drive keeps its row (`deleted_at`) so that its version can go on rising.
     """
 
     __tablename__ = "driving_sessions"
@@ -52,6 +53,7 @@ class DrivingSession(Base):
     readings_count: Mapped[int] = mapped_column(default=0)
     last_seq: Mapped[int | None] = mapped_column(BigInteger)
     summary: Mapped[dict[str, Any]] = mapped_column(JSON)
+    sums: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     version: Mapped[int] = mapped_column(BigInteger)
     created_at: Mapped[datetime] = mapped_column(default=utcnow)
     updated_at: Mapped[datetime] = mapped_column(default=utcnow, onupdate=utcnow)

@@ -10,7 +10,7 @@ class ReadingChunk(Base):
     """The readings of one drive whose sequence numbers fall into one block, compressed.
 
     A sequence number belongs to exactly one block, and a block to exactly one row: that is what makes a reading unique
-    per session and seq. `partial` is what these readings alone contribute to the drive's summary.
+    per session and seq. `partial` is what these readings alone amount to.
     """
 
     __tablename__ = "reading_chunks"

@@ -1,0 +1,56 @@
+"""How large a drive's document may be: it is kept in the cache, and read from it again and again.
+
+Bounded are bytes of JSON, whatever characters they spell: what a client writes into a document, and of that what stands
+in lists, of which a page has up to a hundred rows. A document that is too large already, from before there were bounds,
+may shrink.
+"""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import orjson
+
+from webapp.http.errors import field_error
+from webapp.models import DrivingSession
+
+MAX_DOCUMENT_BYTES = 16 * 1024
+"""The contract's bound of a cached document."""
+
+OF_THE_SERVER_BYTES = 1536
+"""What ids, times, counts and the summary take at most, with all names."""
+
+WRITTEN = ("name", "notes", "tags", "vehicle", "device")
+LISTED = ("name", "tags", "vehicle")
+MAX_LISTED_BYTES = 4 * 1024
+
+BOUNDS = ((WRITTEN, MAX_DOCUMENT_BYTES - OF_THE_SERVER_BYTES), (LISTED, MAX_LISTED_BYTES))
+
+Sizes = Mapping[str, int]
+
+
+def sizes_of(session: DrivingSession) -> Sizes:
+    """Return how many bytes of JSON each value takes that a client may write."""
+    return {name: _bytes(getattr(session, name)) for name in WRITTEN}
+
+
+def require_small(session: DrivingSession, before: Sizes) -> None:
+    """Refuse (422) changes that make a document too large; `before` are its sizes until now, {} of a new one."""
+    after = sizes_of(session)
+    grown = [name for name in WRITTEN if after[name] > before.get(name, 0)]
+    for names, bound in BOUNDS:
+        size = _sum(after, names)
+        if size > max(bound, _sum(before, names)):
+            largest = max(set(grown) & set(names), key=lambda name: after[name])
+            raise field_error(
+                f"/{largest}",
+                "document_too_large",
+                f"{', '.join(names)} take {size} bytes of JSON together; at most {bound} are kept",
+            )
+
+
+def _sum(sizes: Sizes, names: Collection[str]) -> int:
+    return sum(sizes.get(name, 0) for name in names)
+
+
+def _bytes(value: Any) -> int:
+    return len(orjson.dumps(value))
