@@ -70,7 +70,7 @@ def install_with_pip(folder: Path, locks: Sequence[str], environ: Mapping[str, s
     if not is_made(folder):
         run(f"cannot make {folder}", [sys.executable, "-I", "-m", "venv", "--without-pip", str(folder)], clean)
     # Of its own, for an environment that uv made has no pip either. Python brings it along.
-    run("cannot install pip", [*python, "-m", "ensurepip"], clean)
+    run("cannot install pip", [*python, "-m", "ensurepip", "--default-pip"], clean)
     pip = [*python, "-m", "pip", "--disable-pip-version-check", "--no-input"]
     told = settings_of(pip, clean | {name: value for name, value in environ.items() if name.startswith("PIP_")})
     environment = clean | {"PIP_CONFIG_FILE": os.devnull} | kept_of_pip(told)

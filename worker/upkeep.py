@@ -8,7 +8,7 @@ from webapp.cache.reconcile import reconcile as compare_and_repair
 from webapp.driving import sessions
 from webapp.extensions import db
 from webapp.http import idempotency
-from worker import celery
+from worker import celery, clock
 
 log = structlog.get_logger(__name__)
 
@@ -19,6 +19,7 @@ AUDIT_SAMPLE = 2000
 @celery.task
 def reconcile() -> None:
     """Repair cached entries that are behind their rows."""
+    clock.note_run()
     compare_and_repair()
 
 

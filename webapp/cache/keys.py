@@ -3,6 +3,7 @@
 WARM_DUE = "warm:due"
 WARM_SCHEDULED = "warm:scheduled"
 WORKER_HEARTBEAT = "worker:heartbeat"
+RECONCILED = "worker:reconciled"
 REFRESH_AHEAD_CURSOR = "refresh_ahead:cursor"
 
 SESSION_PREFIX = "session:"
