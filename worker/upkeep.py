@@ -2,7 +2,7 @@
 
 import structlog
 
-from webapp.auth import expiry
+from webapp.auth import accounts, expiry
 from webapp.cache.audit import audit
 from webapp.cache.reconcile import reconcile as compare_and_repair
 from webapp.driving import sessions
@@ -43,4 +43,5 @@ def close_abandoned_sessions() -> None:
 @celery.task
 def purge_expired_logins() -> None:
     """Delete what is past its time: logins, answers kept for repeated requests, rows of what was deleted."""
+    accounts.erase_leftovers()
     log.info("purged", logins=expiry.purge_logins(), answers=idempotency.purge(), deleted=expiry.purge_deleted())

@@ -82,6 +82,13 @@ def acting_after_load(kind: Kind, act: Act) -> Kind:
 
 
 @contextmanager
+def after_flush(act: Act) -> Iterator[None]:
+    """Act when the next transaction has written something, and holds what it wrote."""
+    with _once(db.session, "after_flush", act, insert=False):
+        yield
+
+
+@contextmanager
 def at_commit(act: Act) -> Iterator[None]:
     """Act when the next transaction is about to COMMIT: after its first fence. What `act` raises, COMMIT raises."""
     with _once(db.engine, "commit", act, insert=False):

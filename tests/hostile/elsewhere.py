@@ -84,6 +84,11 @@ def change_the_password_elsewhere(scene: Scene) -> None:
     assert scene.second_device.call("PUT", "/users/me/password", json=body).status_code == 200
 
 
+def change_the_password_here(scene: Scene) -> None:
+    body = {"current_password": PASSWORD, "new_password": NEW_PASSWORD}
+    assert scene.alice.call("PUT", "/users/me/password", json=body).status_code == 200
+
+
 def deactivate(scene: Scene) -> None:
     assert scene.admin.patch(f"/admin/users/{scene.alice.id}", json={"is_active": False}).status_code == 200
 
@@ -110,6 +115,7 @@ WAYS_TO_LOSE_A_LOGIN: tuple[Callable[[Scene], None], ...] = (
     log_out_everywhere,
     revoke_the_device,
     change_the_password_elsewhere,
+    change_the_password_here,
     deactivate,
     deactivate_and_activate_again,
     delete_the_account,

@@ -1,5 +1,7 @@
 """Refresh tokens are good once. The direct parent is forgiven for a moment; anything older was stolen."""
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import partial
 
 import pytest
@@ -7,17 +9,23 @@ from flask import Flask
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
+from tests.coherence.interleave import at_commit, between_commit_and_fence
 from tests.hostile.answers import assert_refused
 from tests.hostile.conftest import MakeApp
 from tests.hostile.crowd import all_at_once
-from tests.hostile.elsewhere import another_login, at, let_time_pass
+from tests.hostile.elsewhere import NEW_PASSWORD, another_login, at, let_time_pass
 from tests.hostile.forgery import claims_of, minted
-from tests.people import Person
+from tests.meanwhile import Meanwhile
+from tests.people import PASSWORD, Person
 from webapp.auth import logins
 from webapp.auth.guard import Claims
 from webapp.auth.logins import REUSE_GRACE_S
 from webapp.database import read_connection
 from webapp.models import AuditEvent, Login
+
+Step = Callable[[Callable[[], object]], AbstractContextManager[None]]
+RACES = 100
+LOGOUT = "/auth/logout"
 
 
 def refreshed(person: Person, token: str | None = None) -> TestResponse:
@@ -117,21 +125,51 @@ def test_reuse_by_twenty_at_once_kills_the_family(app: Flask, alice: Person) -> 
     assert {event.user_id for event in events(app, "refresh_reused")} == {alice.id}
 
 
-def test_a_refresh_that_a_logout_overtakes_is_refused(
-    make_app: MakeApp, alice: Person, monkeypatch: pytest.MonkeyPatch
+def change_the_password(person: Person) -> TestResponse:
+    body = {"current_password": PASSWORD, "new_password": NEW_PASSWORD}
+    return person.call("PUT", "/users/me/password", json=body)
+
+
+@pytest.mark.parametrize("lose_it", [lambda person: person.post(LOGOUT), change_the_password], ids=["logout", "new"])
+def test_a_refresh_that_the_end_of_its_login_overtakes_is_refused(
+    make_app: MakeApp, alice: Person, monkeypatch: pytest.MonkeyPatch, lose_it: Callable[[Person], TestResponse]
 ) -> None:
     elsewhere, rotate = at(make_app(), alice), logins.rotate
 
     def overtaken(claims: Claims) -> Login:
-        assert elsewhere.post(LOGOUT).status_code == 204  # The guard has let the refresh through already.
+        assert lose_it(elsewhere).status_code in (200, 204)  # The guard has let the refresh through already.
         return rotate(claims)
 
     monkeypatch.setattr(logins, "rotate", overtaken)
     assert_refused(refreshed(alice), code="token_revoked")
 
 
-RACES = 100
-LOGOUT = "/auth/logout"
+@pytest.mark.parametrize("step", [at_commit, between_commit_and_fence])
+def test_what_a_refresh_was_given_while_the_password_changed_is_dead(
+    app: Flask, make_app: MakeApp, alice: Person, database_url: str, step: Step
+) -> None:
+    elsewhere = at(make_app(), alice)
+    with app.app_context(), Meanwhile(database_url, lambda: refreshed(elsewhere)) as refresh:
+        with step(refresh.begins):
+            assert change_the_password(alice).status_code == 200
+        answer = refresh.result()
+    issued = [alice.tokens, *([answer.json] if answer.status_code == 200 else [])]
+    for tokens in issued:
+        assert_refused(elsewhere.get("/users/me", token=tokens["access_token"]), code="token_revoked")
+        assert_refused(refreshed(elsewhere, tokens["refresh_token"]), code="token_revoked")
+
+
+def test_what_a_refresh_was_given_before_the_password_was_changed_is_dead(
+    app: Flask, make_app: MakeApp, alice: Person, database_url: str
+) -> None:
+    elsewhere = at(make_app(), alice)
+    with app.app_context(), Meanwhile(database_url, lambda: change_the_password(elsewhere)) as change:
+        with at_commit(change.begins):
+            answer = refreshed(alice)
+        assert (answer.status_code, change.result().status_code) == (200, 200)
+    for tokens in (alice.tokens, answer.json):
+        assert_refused(alice.get("/users/me", token=tokens["access_token"]), code="token_revoked")
+        assert_refused(refreshed(alice, tokens["refresh_token"]), code="token_revoked")
 
 
 def test_no_token_works_after_a_logout_that_raced_a_refresh_a_hundred_times(make_app: MakeApp) -> None:

@@ -16,10 +16,15 @@ from tests.hostile.elsewhere import (
     another_login,
     at,
     deactivate,
+    deactivate_and_activate_again,
     delete_the_account,
+    log_out_everywhere,
     make_admin,
 )
+from tests.hostile.forgery import claims_of
 from tests.people import PASSWORD, Person
+from webapp.auth import accounts
+from webapp.auth.guard import Caller
 
 
 @pytest.fixture
@@ -85,6 +90,49 @@ def test_who_changes_the_password_goes_on_with_the_new_tokens(scene: Scene, make
     assert elsewhere.get("/users/me").status_code == 200
     assert elsewhere.post("/auth/refresh", token=tokens["refresh_token"]).status_code == 200
     assert_locked_out(scene.second_device, "/sessions/active")
+
+
+def test_a_new_password_ends_every_token_of_the_login_that_set_it(scene: Scene, make_app: MakeApp) -> None:
+    parent = dict(scene.alice.tokens)
+    scene.alice.tokens = scene.alice.post("/auth/refresh", token=parent["refresh_token"]).json
+    path = f"/sessions/{scene.alice.starts_a_drive()['id']}"
+    elsewhere = at(make_app(), scene.alice)
+    warm(elsewhere, path)
+    body = {"current_password": PASSWORD, "new_password": NEW_PASSWORD}
+    new = scene.alice.call("PUT", "/users/me/password", json=body).json
+    for place in (elsewhere, scene.alice):
+        for place.tokens in (parent, dict(scene.alice.tokens)):
+            assert_locked_out(place, path)
+    assert elsewhere.get(path, token=new["access_token"]).status_code == 200
+
+
+def test_a_new_password_begins_a_new_login(scene: Scene) -> None:
+    old = {row["id"] for row in scene.alice.get("/auth/logins").json["data"]}
+    body = {"current_password": PASSWORD, "new_password": NEW_PASSWORD}
+    headers = {"User-Agent": "the app, version 2"}
+    answer = scene.alice.call("PUT", "/users/me/password", json=body, headers=headers)
+    scene.alice.tokens = answer.json
+    (row,) = scene.alice.get("/auth/logins").json["data"]
+    assert row["id"] not in old
+    assert (row["current"], row["user_agent"], row["ip"]) == (True, "the app, version 2", "127.0.0.1")
+    assert claims_of(answer.json["refresh_token"])["generation"] == 1
+
+
+@pytest.mark.parametrize("lose_it", [log_out_everywhere, deactivate_and_activate_again])
+def test_a_login_that_was_lost_meanwhile_begins_no_other_one(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, lose_it: Callable[[Scene], None]
+) -> None:
+    require_password = accounts.require_password
+
+    def overtaken(caller: Caller, password: str) -> str:
+        checked = require_password(caller, password)
+        lose_it(scene)  # The guard has let the change through already.
+        return checked
+
+    monkeypatch.setattr(accounts, "require_password", overtaken)
+    body = {"current_password": PASSWORD, "new_password": NEW_PASSWORD}
+    assert_refused(scene.alice.call("PUT", "/users/me/password", json=body), code="token_revoked")
+    assert scene.alice.log_in(), "the old password still opens"
 
 
 def test_the_old_password_does_not_log_in_any_more(scene: Scene) -> None:

@@ -136,6 +136,27 @@ def test_a_token_is_refused_once_it_expires_however_often_it_was_accepted(
     door.refuses(token, code="token_expired")
 
 
+@pytest.mark.parametrize("ahead_s", [2, 55])
+def test_a_token_of_a_clock_that_is_ahead_is_good(door: Door, ahead_s: int) -> None:
+    claims, now = claims_of(door.carol.tokens["access_token"]), round(time.time())
+    door.opens(minted({**claims, "iat": now + ahead_s, "nbf": now + ahead_s}))
+
+
+@pytest.mark.parametrize("claim", ["iat", "nbf"])
+def test_a_clock_that_is_more_than_a_minute_ahead_is_not_believed(door: Door, claim: str) -> None:
+    claims = claims_of(door.carol.tokens["access_token"])
+    door.refuses(minted({**claims, claim: round(time.time()) + 90}), code="token_invalid")
+
+
+@pytest.mark.parametrize("expired_for_s", [0, 1, 30, 59, 61])
+def test_what_is_forgiven_of_a_clock_lengthens_no_life(door: Door, expired_for_s: int) -> None:
+    claims, now = claims_of(door.carol.tokens["access_token"]), int(time.time())
+    door.refuses(minted({**claims, "exp": now - expired_for_s}), code="token_expired")
+    refresh = claims_of(door.carol.tokens["refresh_token"])
+    expired = minted({**refresh, "exp": now - expired_for_s})
+    assert_refused(door.carol.post("/auth/refresh", token=expired), code="token_expired")
+
+
 def test_of_a_claim_that_stands_twice_one_is_taken_everywhere(door: Door) -> None:
     own = json.dumps(claims_of(door.mallory.tokens["access_token"]))
     token = minted(f'{{"sub": "{door.carol.id}", {own[1:]}'.encode())

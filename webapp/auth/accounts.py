@@ -1,7 +1,5 @@
 """Changes of accounts: password, role, activity, deletion. Each takes effect on the next request in every process."""
 
-from collections.abc import Sequence
-
 from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
 
@@ -11,7 +9,7 @@ from webapp.clock import utcnow
 from webapp.database import read_connection
 from webapp.extensions import db
 from webapp.http.errors import Conflict, Forbidden, field_error
-from webapp.models import DrivingSession, Login, ReadingChunk, User
+from webapp.models import DrivingSession, IdempotentAnswer, Login, ReadingChunk, User
 
 
 def register(email: str, password: str, full_name: str) -> User:
@@ -56,19 +54,27 @@ def wrong_password() -> Forbidden:
     return Forbidden("The password is wrong.", code="wrong_password")
 
 
-def change_password(caller: Caller, current: str, new: str) -> Login:
-    """Set a new password; every other login dies, and this one gets a new generation. Raises 403 or 422."""
+def change_password(
+    caller: Caller, current: str, new: str, user_agent: str | None, ip: str | None
+) -> tuple[User, Login]:
+    """Set a new password; every login dies, and a new one begins. Returns the user and that login.
+
+    The calling login dies too: whoever holds a copy of one of its tokens would otherwise stay in. Raises 401, 403 or
+    422.
+    """
     require_uncommon(new, caller.user.document["email"], "/new_password")
     checked = require_password(caller, current)
     new_hash = passwords.hash_password(new)
     with logins.account_change(caller.user.id) as user:
+        logins.require_alive(user, caller.claims.login_id)
         if user.password_hash != checked:
             raise wrong_password()
         user.password_hash = new_hash
-        logins.revoke(user, "password_change", but=caller.claims.login_id)
-        login = logins.renew(user, caller.claims.login_id)
-        audit.record(audit.PASSWORD_CHANGED, user.id, login_id=login.id)
-    return login
+        logins.revoke(user, "password_change")
+        login = logins.start(user, user_agent, ip)
+        audit.record(audit.PASSWORD_CHANGED, user.id, login_id=caller.claims.login_id)
+        audit.record(audit.LOGIN, user.id, login_id=login.id)
+    return user, login
 
 
 def set_role(user: User, role: str, actor_id: str | None) -> None:
@@ -93,27 +99,42 @@ def delete_account(caller: Caller, password: str) -> None:
     An empty row stays for a while, so that the reconciler can still tell that cached entries are behind it.
     """
     checked = require_password(caller, password)
-    # The drives are locked before the user, as by an upload; the other way round the two could wait for each other.
-    drives = db.session.scalars(
-        select(DrivingSession)
-        .where(DrivingSession.user_id == caller.user.id, DrivingSession.deleted_at.is_(None))
-        .order_by(DrivingSession.id)
-        .with_for_update(key_share=True)
-    ).all()
-    with logins.account_change(caller.user.id) as user:
+    with logins.account_change(caller.user.id, changes_email=True) as user:
         if user.password_hash != checked:
             raise wrong_password()
-        _erase_drives(user.id, drives)
         logins.revoke(user, "account_deleted")
         audit.record(audit.DELETED, user.id)
         user.email, user.full_name, user.password_hash = None, "", ""
         user.is_active, user.deleted_at = False, utcnow()
+    _erase(caller.user.id)
 
 
-def _erase_drives(user_id: str, drives: Sequence[DrivingSession]) -> None:
+def erase_leftovers() -> int:
+    """Erase what a process that died in the middle has left of deleted accounts. Returns of how many."""
+    left = select(DrivingSession.user_id).where(DrivingSession.deleted_at.is_(None))
+    user_ids = db.session.scalars(select(User.id).where(User.deleted_at.is_not(None), User.id.in_(left))).all()
+    for user_id in user_ids:
+        _erase(user_id)
+    db.session.commit()
+    return len(user_ids)
+
+
+def _erase(user_id: str) -> None:
+    """Erase the drives, readings and kept answers of an account that is closed.
+
+    A request that was under way has either stored by now, which is met here, or will find the account closed
+    (`logins.hold_account`). It takes a transaction of its own, after the closing: uploads lock the drive before the
+    user, and who locked the user first could wait for an upload that waits for them.
+    """
+    db.session.execute(delete(IdempotentAnswer).where(IdempotentAnswer.user_id == user_id))
+    of_the_account = select(DrivingSession).where(DrivingSession.user_id == user_id).order_by(DrivingSession.id)
+    drives = db.session.scalars(
+        of_the_account.with_for_update(key_share=True), execution_options={"populate_existing": True}
+    ).all()
     owned = select(DrivingSession.id).where(DrivingSession.user_id == user_id)
     db.session.execute(delete(ReadingChunk).where(ReadingChunk.session_id.in_(owned)))
     for drive in drives:
-        drive.deleted_at = utcnow()
+        drive.deleted_at = drive.deleted_at or utcnow()
         drive.name = drive.notes = drive.vehicle = drive.device = None
         drive.tags = []
+    db.session.commit()

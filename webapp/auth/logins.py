@@ -32,11 +32,15 @@ s.
 
 
 @contextmanager
-def account_change(user_id: str) -> Iterator[User]:
+def account_change(user_id: str, *, changes_email: bool = False) -> Iterator[User]:
     """Lend the locked user to a change of who may call; commit it with a higher version. Raises 401 if there is
     none.
+
+    An address is a key to PostgreSQL: to change it is to wait for all who refer to the user. That must be done before
+    the user is locked, or one who refers already, and now wants to change the user too, waits for us and we for them.
     """
-    user = db.session.get(User, user_id, with_for_update={"key_share": True}, populate_existing=True)
+    lock = {"key_share": not changes_email}
+    user = db.session.get(User, user_id, with_for_update=lock, populate_existing=True)
     if user is None or user.deleted_at is not None:
         db.session.rollback()
         raise Unauthorized("The account does not exist.", code="token_revoked")
@@ -49,6 +53,18 @@ def account_change(user_id: str) -> Iterator[User]:
     except BaseException:
         db.session.rollback()
         raise
+
+
+def hold_account(user_id: str) -> None:
+    """Keep an account open until the present transaction ends. Raises 401 if it was closed or deleted.
+
+    For who stores something new in its name: the guard has looked before, and its answer may be old by now. Ask when
+    all is written: drives are locked before their user, and by one order for all nobody waits in a circle.
+    """
+    is_open = select(User.id).where(User.id == user_id, User.is_active, User.deleted_at.is_(None))
+    if db.session.scalar(is_open.with_for_update(read=True)) is None:
+        db.session.rollback()
+        raise _revoked()
 
 
 def start(user: User, user_agent: str | None, ip: str | None) -> Login:
@@ -83,28 +99,20 @@ def _alive(user_id: str) -> Select[Any]:
     )
 
 
-def revoke(user: User, reason: str, *, only: str | None = None, but: str | None = None) -> None:
-    """Revoke the logins of a locked user: all of them, `only` one, or all `but` one."""
+def revoke(user: User, reason: str, *, only: str | None = None) -> None:
+    """Revoke the logins of a locked user: all of them, or `only` one."""
     query = update(Login).where(Login.user_id == user.id, Login.revoked_at.is_(None))
     if only is not None:
         query = query.where(Login.id == only)
-    if but is not None:
-        query = query.where(Login.id != but)
     db.session.execute(
         query.values(revoked_at=utcnow(), revoke_reason=reason).execution_options(synchronize_session=False)
     )
 
 
-def renew(user: User, login_id: str) -> Login:
-    """Give a login of a locked user its next generation, and return it. Raises 401 if it was revoked meanwhile."""
-    login = db.session.get(Login, login_id, populate_existing=True)
-    if login is None or login.user_id != user.id or login.revoked_at is not None:
+def require_alive(user: User, login_id: str) -> None:
+    """Refuse (401) a login that a locked user has lost since the guard let it through."""
+    if login_id not in alive(user.id):
         raise _revoked()
-    now = utcnow()
-    login.generation += 1
-    login.rotated_at = login.last_used_at = now
-    login.expires_at = _expiry(now)
-    return login
 
 
 def rotate(claims: Claims) -> Login:

@@ -1,19 +1,17 @@
 """Logging in, staying logged in, and logging out."""
 
-import time
 from typing import Any
 
-from flask import Blueprint, Response, current_app, jsonify, request
+from flask import Blueprint, Response, jsonify, request
 from sqlalchemy import Row, select
 
 from webapp.auth import accounts, audit, logins, passwords, tokens
 from webapp.auth.authenticate import authenticated
+from webapp.auth.devices import blacklist, calling_device, logged_in
 from webapp.auth.guard import Caller
 from webapp.auth.limits import count_failed_login, limit_login, limit_registration
 from webapp.auth.schemas import Credentials, LoginListDocument, Registration, TokensDocument, UserDocument
-from webapp.cache import warming
-from webapp.cache.blacklist import blacklist_token
-from webapp.cache.users import cache_user_session, user_data, user_document
+from webapp.cache.users import user_document
 from webapp.clock import rfc3339
 from webapp.database import read_connection
 from webapp.extensions import db
@@ -47,11 +45,10 @@ def login() -> Response:
         if user.password_hash != found.password_hash or not user.is_active:
             raise _wrong_credentials()  # It was changed while we computed.
         user.password_hash = new_hash or user.password_hash
-        started = logins.start(user, *_device())
+        started = logins.start(user, *calling_device())
         audit.record(audit.LOGIN, user.id, login_id=started.id)
         alive = logins.alive(user.id)
-    _prepare_first_reads(user, alive)
-    return jsonify(tokens.issue(started))
+    return logged_in(user, started, alive)
 
 
 @blueprint.post("/refresh")
@@ -72,7 +69,7 @@ def logout(caller: Caller) -> tuple[str, int]:
     with logins.account_change(caller.user.id) as user:
         logins.revoke(user, "logout", only=caller.claims.login_id)
         audit.record(audit.LOGOUT, user.id, login_id=caller.claims.login_id)
-    _blacklist(caller)
+    blacklist(caller)
     return "", 204
 
 
@@ -84,7 +81,7 @@ def logout_all(caller: Caller) -> tuple[str, int]:
     with logins.account_change(caller.user.id) as user:
         logins.revoke(user, "logout_all")
         audit.record(audit.LOGOUT_ALL, user.id, login_id=caller.claims.login_id)
-    _blacklist(caller)
+    blacklist(caller)
     return "", 204
 
 
@@ -108,7 +105,7 @@ def revoke_login(caller: Caller, login_id: str) -> tuple[str, int]:
         logins.revoke(user, "revoked", only=login_id)
         audit.record(audit.LOGIN_REVOKED, user.id, login_id=login_id)
     if login_id == caller.claims.login_id:
-        _blacklist(caller)
+        blacklist(caller)
     return "", 204
 
 
@@ -132,22 +129,6 @@ def _verified(body: Credentials) -> Row[str, str, bool]:
 
 def _wrong_credentials() -> Unauthorized:
     return Unauthorized("E-mail address or password is wrong.", code="invalid_credentials", reason="")
-
-
-def _device() -> tuple[str | None, str | None]:
-    # Shown to the user later, and stored: PostgreSQL refuses NUL, and a terminal would obey an escape sequence.
-    agent = "".join(filter(str.isprintable, request.headers.get("User-Agent", "")))
-    return agent[:256] or None, request.remote_addr
-
-
-def _prepare_first_reads(user: User, alive: list[str]) -> None:
-    ttl_minutes: int = current_app.config["SETTINGS"].access_token_expire_minutes
-    cache_user_session(user.id, user_data(user, alive), ttl_minutes)
-    warming.ask_for_user(user.id)
-
-
-def _blacklist(caller: Caller) -> None:
-    blacklist_token(caller.claims.jti, (caller.claims.expires_at - time.time()) / 60)
 
 
 def _login_document(login: Login | Row[Any], current: str) -> dict[str, Any]:

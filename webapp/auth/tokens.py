@@ -27,6 +27,11 @@ ALGORITHM = "HS256"
 ISSUER = AUDIENCE = "driving-sessions"
 ACCESS, REFRESH = "access", "refresh"
 
+CLOCKS_DIFFER_BY_S = 60
+"""How far the clocks of two machines may be apart, in s: a token that another one has just issued is good here. Nothing
+is added to a token's life by it.
+"""
+
 MAX_TOKEN_LENGTH = 2048
 TOKEN_FORM = re.compile(r"[\w-]+\.[\w-]+\.[\w-]+", re.ASCII)
 """Three parts in base64url. PyJWT skips any other character in the signature, so that one token could be written in
@@ -72,6 +77,7 @@ def configure(app: Flask, settings: Settings) -> None:
         JWT_DECODE_ISSUER=ISSUER,
         JWT_ENCODE_AUDIENCE=AUDIENCE,
         JWT_DECODE_AUDIENCE=AUDIENCE,
+        JWT_DECODE_LEEWAY=CLOCKS_DIFFER_BY_S,
         JWT_ACCESS_TOKEN_EXPIRES=timedelta(minutes=settings.access_token_expire_minutes),
         JWT_REFRESH_TOKEN_EXPIRES=timedelta(days=settings.refresh_token_expire_days),
         JWT_COOKIE_CSRF_PROTECT=False,  # No cookies, so no claim for them.
@@ -130,10 +136,13 @@ def _decode(encoded: str) -> Claims:
     try:
         payload = decode_token(encoded)
     except ExpiredSignatureError:
-        raise Unauthorized("The token has expired.", code="token_expired") from None
+        raise _expired() from None
     except (InvalidTokenError, JWTExtendedException, ValueError, TypeError):
         raise _invalid() from None
-    return _claims_of(payload)
+    claims = _claims_of(payload)
+    if claims.expires_at <= time.time():  # PyJWT's leeway, which is for iat and nbf, lengthens the life of a token too.
+        raise _expired()
+    return claims
 
 
 def _claims_of(payload: dict[str, Any]) -> Claims:
@@ -163,6 +172,10 @@ def is_uuid(value: object) -> bool:
         return isinstance(value, str) and str(UUID(value)) == value
     except ValueError:
         return False
+
+
+def _expired() -> Unauthorized:
+    return Unauthorized("The token has expired.", code="token_expired")
 
 
 def _invalid() -> Unauthorized:

@@ -2,8 +2,9 @@
 
 from flask import Blueprint, Response, jsonify, request
 
-from webapp.auth import accounts, logins, tokens
+from webapp.auth import accounts, logins
 from webapp.auth.authenticate import authenticated
+from webapp.auth.devices import blacklist, calling_device, logged_in
 from webapp.auth.guard import Caller
 from webapp.auth.schemas import AccountDeletion, PasswordChange, TokensDocument, UserChange, UserDocument
 from webapp.cache.users import user_document
@@ -38,9 +39,11 @@ def change_me(caller: Caller) -> Response:
     json=PasswordChange, resp=responses(400, 401, 403, 413, 415, HTTP_200=TokensDocument), security=BEARER, tags=TAGS
 )
 def change_password(caller: Caller) -> Response:
-    """Change the password: all other logins are dead, and this one gets new tokens."""
+    """Change the password: every earlier token is dead, those of this login included. Answers with a new login's."""
     body: PasswordChange = request.context.json  # type: ignore[attr-defined]
-    return jsonify(tokens.issue(accounts.change_password(caller, body.current_password, body.new_password)))
+    user, login = accounts.change_password(caller, body.current_password, body.new_password, *calling_device())
+    blacklist(caller)
+    return logged_in(user, login, alive=[login.id])
 
 
 @blueprint.delete("/me")

@@ -7,6 +7,7 @@ import orjson
 from flask import Blueprint, Response, g, request, url_for
 from sqlalchemy import select
 
+from webapp.auth import logins
 from webapp.auth.authenticate import authenticated
 from webapp.auth.guard import Caller, may_see
 from webapp.cache import driving_sessions, fills, session_lists
@@ -56,6 +57,7 @@ def start_session(caller: Caller) -> Response:
 
     def work() -> Response:
         session, _ = sessions.start(caller.user.id, given)
+        logins.hold_account(caller.user.id)
         response = _session_response(session, 201)
         response.headers["Location"] = url_for("driving.get_session", session_id=session.id)
         return response

@@ -4,10 +4,9 @@ active → completed (the client ended it) or → abandoned (no contact for 15 m
 """
 
 from datetime import datetime, timedelta
-from typing import Any, NoReturn
+from typing import Any
 
-from sqlalchemy import bindparam, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import and_, bindparam, or_, select, update
 
 from webapp.clock import to_milliseconds, utcnow
 from webapp.driving.schemas import SessionStart
@@ -44,14 +43,15 @@ def not_found() -> NotFound:
 def start(user_id: str, given: SessionStart) -> tuple[DrivingSession, bool]:
     """Start a drive, or find the one that this client_session_id started. Returns it and whether it is new.
 
-    Raises 409 when another drive is active, 422 when it starts in the future.
+    Raises 409 when another drive is active, 422 when it starts in the future, and IntegrityError when another start
+    came in between: who begins anew then meets that one.
     """
     now = utcnow()
     started_at = given.started_at or now
     if started_at > now + MAX_FUTURE:
         raise field_error("/started_at", "in_the_future", "must not lie more than 5 minutes in the future")
     client_session_id = str(given.client_session_id) if given.client_session_id else None
-    if repeated := _started_as(user_id, client_session_id):
+    if repeated := _in_the_way(user_id, client_session_id):
         return repeated, False
     session = DrivingSession(
         id=new_id(),
@@ -69,37 +69,27 @@ def start(user_id: str, given: SessionStart) -> tuple[DrivingSession, bool]:
         last_contact_at=now,
     )
     db.session.add(session)
-    try:
-        db.session.flush()
-    except IntegrityError:
-        # Two starts raced, or a drive is active: the unique indexes decide, not a look beforehand.
-        db.session.rollback()
-        if repeated := _started_as(user_id, client_session_id):
-            return repeated, False
-        _refuse_second_active(user_id)
+    db.session.flush()
     return session, True
 
 
-def _started_as(user_id: str, client_session_id: str | None) -> DrivingSession | None:
-    if client_session_id is None:
-        return None
-    found = db.session.scalar(
-        select(DrivingSession).where(
-            DrivingSession.user_id == user_id, DrivingSession.client_session_id == client_session_id
-        )
-    )
-    if found is not None and found.deleted_at is not None:
-        raise Conflict("The session of this client_session_id was deleted.", code="session_deleted")
-    return found
-
-
-def _refuse_second_active(user_id: str) -> NoReturn:
-    active_id = db.session.scalar(
-        select(DrivingSession.id).where(
-            DrivingSession.user_id == user_id, DrivingSession.status == ACTIVE, DrivingSession.deleted_at.is_(None)
-        )
-    )
-    raise Conflict("Another drive is active. End it first.", code="session_already_active", session_id=active_id)
+def _in_the_way(user_id: str, client_session_id: str | None) -> DrivingSession | None:
+    """Return the drive that this client_session_id started. Raises 409 when that one was deleted, or another is
+    active.
+    """
+    is_active = and_(DrivingSession.status == ACTIVE, DrivingSession.deleted_at.is_(None))
+    is_same = [DrivingSession.client_session_id == client_session_id] if client_session_id else []
+    found = db.session.scalars(
+        select(DrivingSession).where(DrivingSession.user_id == user_id, or_(is_active, *is_same))
+    ).all()
+    for session in found:
+        if client_session_id and session.client_session_id == client_session_id:
+            if session.deleted_at is not None:
+                raise Conflict("The session of this client_session_id was deleted.", code="session_deleted")
+            return session
+    if found:
+        raise Conflict("Another drive is active. End it first.", code="session_already_active", session_id=found[0].id)
+    return None
 
 
 def locked(user_id: str, session_id: str) -> DrivingSession:

@@ -1,7 +1,8 @@
 """Idempotency-Key: the same key and body within a day get the same answer, and the work is done once.
 
-The answer is written in the transaction that does the work, under the primary key (user, key): of two requests at the
-same time one commits both, and the other one finds that answer.
+The answer is written in the transaction that does the work, under the primary key (user, key), which is taken before
+the work begins: of two requests at the same time one does the work, and the other one waits for it and finds that
+answer, or does the work itself when the first one failed.
 """
 
 import hashlib
@@ -21,6 +22,10 @@ from webapp.models import IdempotentAnswer
 
 KEPT = timedelta(hours=24)
 MAX_KEY_LENGTH = 255
+COLLISIONS = 3
+"""How often a request begins anew because another one stored first what must be there once. A second time is rare: what
+was met the first time must have gone meanwhile.
+"""
 KEPT_HEADERS = ("Content-Type", "ETag", "Location")
 
 
@@ -40,31 +45,17 @@ class IdempotencyKey(BaseModel):
 def answer_once(user_id: str, work: Callable[[], Response]) -> Response:
     """Do `work` in `db.session` and commit it, or repeat the answer given to the same Idempotency-Key.
 
-    Raises 400 for a malformed key and 422 when the key came with another body.
+    `work` may be begun anew when another request stored in between what must be there once. Raises 400 for a malformed
+    key and 422 when the key came with another body.
     """
-    key = request.headers.get("Idempotency-Key")
-    if key is None:
-        response = work()
-        db.session.commit()
-        return response
-    if not 0 < len(key) <= MAX_KEY_LENGTH or not key.isprintable() or not key.isascii():
-        raise BadRequest(
-            f"Idempotency-Key must be 1 to {MAX_KEY_LENGTH} printable characters.", code="bad_idempotency_key"
-        )
-    request_hash = hashlib.sha256(b"\0".join((request.path.encode(), request.get_data()))).hexdigest()
-    if repeated := _given_before(user_id, key, request_hash):
-        return repeated
-    response = work()
-    try:
-        _remember(user_id, key, request_hash, response)
-        db.session.commit()
-    except IntegrityError:
-        db.session.rollback()
-        repeated = _given_before(user_id, key, request_hash)
-        if repeated is None:
-            raise
-        return repeated
-    return response
+    key = _key()
+    for _ in range(COLLISIONS):
+        try:
+            return _answer(user_id, key, work)
+        except IntegrityError:
+            # The other request has committed, or we would still wait for it: what it stored is met now.
+            db.session.rollback()
+    return _answer(user_id, key, work)
 
 
 def purge() -> int:
@@ -74,28 +65,64 @@ def purge() -> int:
     return result.rowcount  # type: ignore[attr-defined, no-any-return]
 
 
-def _given_before(user_id: str, key: str, request_hash: str) -> Response | None:
+def _key() -> str | None:
+    key = request.headers.get("Idempotency-Key")
+    if key is not None and not (0 < len(key) <= MAX_KEY_LENGTH and key.isprintable() and key.isascii()):
+        raise BadRequest(
+            f"Idempotency-Key must be 1 to {MAX_KEY_LENGTH} printable characters.", code="bad_idempotency_key"
+        )
+    return key
+
+
+def _answer(user_id: str, key: str | None, work: Callable[[], Response]) -> Response:
+    if key is None:
+        response = work()
+        db.session.commit()
+        return response
+    request_hash = hashlib.sha256(b"\0".join((request.path.encode(), request.get_data()))).hexdigest()
+    if kept := _given_before(user_id, key, request_hash):
+        return _repeated(kept)
+    claim = _claim(user_id, key, request_hash)
+    response = work()
+    _fill(claim, response)
+    db.session.commit()
+    return response
+
+
+def _given_before(user_id: str, key: str, request_hash: str) -> IdempotentAnswer | None:
     kept = db.session.get(IdempotentAnswer, (user_id, key), populate_existing=True)
-    if kept is not None and kept.created_at < utcnow() - KEPT:
-        db.session.delete(kept)
-        db.session.flush()
-        kept = None
-    if kept is None:
+    if kept is None or kept.created_at < utcnow() - KEPT:
         return None
     if kept.request_hash != request_hash:
         raise Invalid("This Idempotency-Key came with another body before.", code="idempotency_key_reused")
-    return Response(kept.body, status=kept.status, headers=orjson.loads(kept.headers))
+    return kept
 
 
-def _remember(user_id: str, key: str, request_hash: str, response: Response) -> None:
-    headers = {name: response.headers[name] for name in KEPT_HEADERS if name in response.headers}
-    db.session.add(
-        IdempotentAnswer(
-            user_id=user_id,
-            key=key,
-            request_hash=request_hash,
-            status=response.status_code,
-            headers=orjson.dumps(headers).decode(),
-            body=response.get_data(),
+def _claim(user_id: str, key: str, request_hash: str) -> IdempotentAnswer:
+    """Take the key before the work is done. Who comes second waits here, and then meets an IntegrityError.
+
+    Taken after the work, the second request would meet what the first one made of it (a drive that is active, say)
+    before it meets its answer.
+    """
+    db.session.execute(
+        delete(IdempotentAnswer).where(
+            IdempotentAnswer.user_id == user_id,
+            IdempotentAnswer.key == key,
+            IdempotentAnswer.created_at < utcnow() - KEPT,
         )
     )
+    claim = IdempotentAnswer(user_id=user_id, key=key, request_hash=request_hash, status=0, headers="", body=b"")
+    db.session.add(claim)
+    db.session.flush()
+    return claim
+
+
+def _fill(claim: IdempotentAnswer, response: Response) -> None:
+    headers = {name: response.headers[name] for name in KEPT_HEADERS if name in response.headers}
+    claim.status = response.status_code
+    claim.headers = orjson.dumps(headers).decode()
+    claim.body = response.get_data()
+
+
+def _repeated(kept: IdempotentAnswer) -> Response:
+    return Response(kept.body, status=kept.status, headers=orjson.loads(kept.headers))
