@@ -96,9 +96,10 @@ beat_schedule = {
         "schedule": 30,
         "options": {"expires": 30},
     },
+    "erase-deleted": {"task": "worker.upkeep.erase_deleted", "schedule": 30, "options": {"expires": 30}},
     "purge-expired-logins": {
         "task": "worker.upkeep.purge_expired_logins",
-        "schedule": crontab(minute="17"),
-        "options": {"expires": 3600},
+        "schedule": crontab(minute="*/5"),
+        "options": {"expires": 300},
     },
 }
