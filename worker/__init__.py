@@ -50,6 +50,8 @@ class AppContextTask(Task):
             return self.run(*args, **kwargs)
 
 
+# As in wsgi.py: beat's schedule, and a SQLite file that is first opened here, are nobody else's to read.
+os.umask(0o077)
 broker.use()
 celery = Celery("worker", task_cls=AppContextTask, include=["worker.warming", "worker.upkeep"])
 celery.config_from_object("celeryconfig")
