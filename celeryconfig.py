@@ -73,7 +73,7 @@ beat_schedule_filename = os.environ.get("CELERYBEAT_SCHEDULE_FILENAME") or str(
 )
 # beat cannot begin without its folder; whether it could be made is for beat to say, not for the worker.
 with suppress(OSError):
-    Path(beat_schedule_filename).parent.mkdir(parents=True, exist_ok=True)
+    Path(beat_schedule_filename).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
 beat_max_loop_interval = 1.0
 _reconcile_interval_s = _number("RECONCILE_INTERVAL_S", os.environ.get("RECONCILE_INTERVAL_S"), 5)
 
@@ -96,9 +96,10 @@ beat_schedule = {
         "schedule": 30,
         "options": {"expires": 30},
     },
+    "erase-deleted": {"task": "worker.upkeep.erase_deleted", "schedule": 30, "options": {"expires": 30}},
     "purge-expired-logins": {
         "task": "worker.upkeep.purge_expired_logins",
-        "schedule": crontab(minute="17"),
-        "options": {"expires": 3600},
+        "schedule": crontab(minute="*/5"),
+        "options": {"expires": 300},
     },
 }

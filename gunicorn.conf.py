@@ -15,6 +15,9 @@ def number(name: str, given: str | None, default: int) -> int:
     return int(value)
 
 
+# Whatever the processes leave on the disk is nobody else's to read. gunicorn's own setting is about its sockets.
+os.umask(0o077)
+
 MEMORY = Path("/dev/shm")  # noqa: S108 - gunicorn makes its own unlinked file there
 
 host = os.environ.get("HOST") or "0.0.0.0"  # noqa: S104 - a web process is there to be reached
@@ -38,6 +41,9 @@ max_requests_jitter = 10_000
 worker_tmp_dir = str(MEMORY) if MEMORY.is_dir() else None
 # Since 25.1 gunicorn opens a control socket in $HOME; nothing here uses it.
 control_socket_disable = True
+# No header says which path a request is for. gunicorn would take SCRIPT_NAME and PATH_INFO from a proxy, and a proxy
+# passes on what its clients send.
+forwarder_headers = ""
 forwarded_allow_ips = os.environ.get("FORWARDED_ALLOW_IPS") or "127.0.0.1"
 accesslog = None  # The application writes a line for each request, with its id.
 

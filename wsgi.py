@@ -1,5 +1,10 @@
-"""The web process: gunicorn wsgi:app."""
+"""The web process, gunicorn wsgi:app, and flask's commands."""
+
+import os
 
 from webapp import create_app
+
+# The database and the logs are nobody else's to read. Here, not in create_app: it is the process that begins.
+os.umask(0o077)
 
 app = create_app()

@@ -108,7 +108,7 @@ def main() -> None:
             print(settle("all doubt, no debts", stands, watching, 0), flush=True)
             print(settle(f"all doubt, {given.debts:,} debts", stands, watching, given.debts), flush=True)
         began, cpu = time.monotonic(), time.process_time()
-        stands.app.extensions["cache"].client.delete(keys.RECONCILED)
+        stands.app.extensions["cache"].client.delete(keys.LAST_COMPARISON)
         compared = reconcile().compared
         print(
             f"| one comparison of {compared:,} rows, as each process made | {time.monotonic() - began:.2f} "

@@ -1,7 +1,12 @@
-"""Alembic's environment: migrations run on the application's engine, each in a transaction of its own."""
+"""Alembic's environment: migrations run on the application's database, each in a transaction of its own.
+
+They have an engine of their own, without the time limits of requests: an index of a large table takes its time.
+"""
 
 from alembic import context
 from flask import current_app
+from sqlalchemy import create_engine
+from sqlalchemy.pool import NullPool
 
 migrate = current_app.extensions["migrate"]
 config = context.config
@@ -17,7 +22,8 @@ def run_migrations_offline() -> None:
 
 def run_migrations_online() -> None:
     """Run the migrations on the database of the settings."""
-    with migrate.db.engine.connect() as connection:
+    engine = create_engine(migrate.db.engine.url, poolclass=NullPool)
+    with engine.connect() as connection:
         context.configure(
             connection=connection,
             target_metadata=migrate.db.metadata,

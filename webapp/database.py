@@ -138,7 +138,7 @@ def _prepare(engine: Engine, settings: Settings, connection_class: type[Deadline
         event.listen(engine, "checkout", _Ping(engine))
         event.listen(engine, "handle_error", _leave_a_standby)
         return
-    Path(settings.sqlalchemy_url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+    Path(settings.sqlalchemy_url.removeprefix("sqlite:///")).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     event.listen(engine, "connect", _set_pragmas)
     event.listen(engine, "begin", _begin)
 

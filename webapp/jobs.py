@@ -25,6 +25,7 @@ REFRESH_AHEAD = "worker.warming.refresh_ahead"
 RECONCILE = "worker.upkeep.reconcile"
 CLOSE_ABANDONED_SESSIONS = "worker.upkeep.close_abandoned_sessions"
 AUDIT_CACHE = "worker.upkeep.audit_cache"
+ERASE_DELETED = "worker.upkeep.erase_deleted"
 PURGE_EXPIRED_LOGINS = "worker.upkeep.purge_expired_logins"
 
 WARM_EXPIRES_S = 60

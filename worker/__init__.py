@@ -5,6 +5,7 @@ own.
 """
 
 import os
+import threading
 import time
 from functools import lru_cache
 from typing import Any
@@ -19,7 +20,7 @@ from redis import RedisError
 from webapp import create_app
 from webapp.cache import keys
 from webapp.cache.redis import get_redis
-from worker import broker
+from worker import broker, clock
 
 log = structlog.get_logger(__name__)
 
@@ -29,9 +30,13 @@ def _app_of_process(_pid: int) -> Flask:
     return create_app()
 
 
+_making = threading.Lock()
+
+
 def flask_app() -> Flask:
-    """Return this process's Flask application."""
-    return _app_of_process(os.getpid())
+    """Return this process's Flask application. Its tasks and its clock may both be the first to ask."""
+    with _making:
+        return _app_of_process(os.getpid())
 
 
 class AppContextTask(Task):
@@ -45,9 +50,12 @@ class AppContextTask(Task):
             return self.run(*args, **kwargs)
 
 
+# As in wsgi.py: beat's schedule, and a SQLite file that is first opened here, are nobody else's to read.
+os.umask(0o077)
 broker.use()
 celery = Celery("worker", task_cls=AppContextTask, include=["worker.warming", "worker.upkeep"])
 celery.config_from_object("celeryconfig")
+clock.wind_up(flask_app)
 
 
 @worker_init.connect

@@ -2,23 +2,28 @@
 
 import structlog
 
-from webapp.auth import accounts, expiry
+from webapp.auth import erasure, expiry
+from webapp.batches import Budget
 from webapp.cache.audit import audit
 from webapp.cache.reconcile import reconcile as compare_and_repair
 from webapp.driving import sessions
 from webapp.extensions import db
 from webapp.http import idempotency
-from worker import celery
+from worker import celery, clock
 
 log = structlog.get_logger(__name__)
 
 BATCH = 500
 AUDIT_SAMPLE = 2000
 
+ERASING_S, PURGING_S = 5.0, 5.0
+"""How long one run may take, in s: the process is wanted for other tasks, too."""
+
 
 @celery.task
 def reconcile() -> None:
     """Repair cached entries that are behind their rows."""
+    clock.note_run()
     compare_and_repair()
 
 
@@ -40,7 +45,19 @@ def close_abandoned_sessions() -> None:
 
 
 @celery.task
+def erase_deleted() -> None:
+    """Erase what deleted accounts and drives have left. What is too much for one run is left to the next one."""
+    erasure.erase_deleted(Budget(ERASING_S))
+
+
+@celery.task
 def purge_expired_logins() -> None:
     """Delete what is past its time: logins, answers kept for repeated requests, rows of what was deleted."""
-    accounts.erase_leftovers()
-    log.info("purged", logins=expiry.purge_logins(), answers=idempotency.purge(), deleted=expiry.purge_deleted())
+    budget = Budget(PURGING_S)
+    log.info(
+        "purged",
+        logins=expiry.purge_logins(budget),
+        answers=idempotency.purge(budget),
+        deleted=expiry.purge_deleted(budget),
+        audit_events=expiry.purge_audit_events(budget),
+    )

@@ -17,6 +17,7 @@ ROOMS = (
     "webapp.database",
     "webapp.jobs",
     "webapp.cache",
+    "webapp.batches",
     "webapp.http",
     "webapp.auth",
     "webapp.driving",

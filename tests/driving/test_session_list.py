@@ -3,8 +3,12 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from flask import Flask
+from sqlalchemy import event
 
 from tests.people import Person
+from webapp.cache.redis import Cache
+from webapp.extensions import db
 
 
 def test_a_list_is_newest_first_filtered_and_paged(alice: Person) -> None:
@@ -42,3 +46,28 @@ def test_the_first_page_is_cached_and_never_behind(alice: Person) -> None:
     assert alice.get("/sessions").headers["Cache-Status"] == "session-cache; hit"
     alice.patch(f"/sessions/{session['id']}", json={"name": "two"})
     assert alice.get("/sessions").json["data"][0]["name"] == "two"
+
+
+@pytest.mark.parametrize(
+    ("path", "round_trips", "statements"),
+    [
+        ("/users/me", 1, 0),
+        ("/sessions", 2, 0),
+        ("/sessions?status=active", 1, 1),
+        ("/sessions/active", 2, 1),
+    ],
+)
+def test_a_cached_read_costs_what_the_readme_says(
+    app: Flask, cache: Cache, alice: Person, path: str, round_trips: int, statements: int
+) -> None:
+    alice.starts_a_drive()
+    assert alice.get(path).status_code == alice.get(path).status_code == 200
+    mgets = lambda: cache.client.info("commandstats")["cmdstat_mget"]["calls"]  # noqa: E731 - asked twice
+    asked, before = [], mgets()
+    with app.app_context():
+        engine = db.engine
+    note = lambda *of: asked.append(of[2])  # noqa: E731 - SQLAlchemy passes six arguments
+    event.listen(engine, "before_cursor_execute", note)
+    assert alice.get(path).status_code == 200
+    event.remove(engine, "before_cursor_execute", note)
+    assert (mgets() - before, len(asked)) == (round_trips, statements)

@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 from flask import Flask
 from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
 from werkzeug.test import TestResponse
 
 from tests.coherence.interleave import after_flush, at_commit
@@ -16,8 +17,9 @@ from tests.hostile.crowd import all_at_once
 from tests.hostile.elsewhere import NEW_PASSWORD, at
 from tests.meanwhile import Meanwhile
 from tests.people import PASSWORD, Person
-from webapp.auth import accounts, authenticate
+from webapp.auth import authenticate, erasure
 from webapp.auth import routes as auth_routes
+from webapp.batches import Budget
 from webapp.database import read_connection
 from webapp.models import DrivingSession, IdempotentAnswer, Login, ReadingChunk, User
 
@@ -188,20 +190,18 @@ def test_nothing_is_left_of_an_account_that_was_deleted_in_the_middle_of_everyth
 def test_what_a_deletion_that_died_has_left_is_erased_later(
     app: Flask, alice: Person, drive: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert upload(alice, drive).status_code == 200
-    erase = accounts._erase
-
-    def dies(_user_id: str) -> None:
+    def dies(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(accounts, "_erase", dies)
-    with pytest.raises(KeyboardInterrupt):
-        delete(alice)
-    monkeypatch.setattr(accounts, "_erase", erase)
+    assert upload(alice, drive).status_code == 200
+    with monkeypatch.context() as patched:
+        patched.setattr(erasure, "erase_account", dies)
+        with pytest.raises(KeyboardInterrupt):
+            delete(alice)
     assert alice.get(f"/sessions/{drive}").status_code == 401
     assert left_of(app, alice) == {"drives": 1, "readings": 1}
     with app.app_context():
-        assert accounts.erase_leftovers() == 1
+        erasure.erase_deleted(Budget(10))
     assert left_of(app, alice) == {}
 
 
@@ -209,4 +209,19 @@ def test_a_drive_deleted_before_loses_its_content_too(app: Flask, alice: Person,
     assert upload(alice, drive).status_code == 200
     assert alice.delete(f"/sessions/{drive}").status_code == 204
     assert delete(alice).status_code == 204
+    assert left_of(app, alice) == {}
+
+
+def test_a_database_that_fails_while_it_erases_leaves_the_account_deleted_and_the_rest_to_the_worker(
+    app: Flask, alice: Person, drive: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise OperationalError("", {}, Exception("canceling statement due to lock timeout"))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(erasure, "erase_account", fails)
+        assert delete(alice).status_code == 204
+    assert alice.get(f"/sessions/{drive}").status_code == 401
+    with app.app_context():
+        erasure.erase_deleted(Budget(10))
     assert left_of(app, alice) == {}

@@ -1,15 +1,19 @@
 """Changes of accounts: password, role, activity, deletion. Each takes effect on the next request in every process."""
 
-from sqlalchemy import delete, select
-from sqlalchemy.exc import IntegrityError
+import structlog
+from sqlalchemy import select
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from webapp.auth import audit, limits, logins, passwords
+from webapp.auth import audit, erasure, limits, logins, passwords
 from webapp.auth.guard import Caller
+from webapp.batches import Budget
 from webapp.clock import utcnow
 from webapp.database import read_connection
 from webapp.extensions import db
 from webapp.http.errors import Conflict, Forbidden, field_error
-from webapp.models import DrivingSession, IdempotentAnswer, Login, ReadingChunk, ReadingSums, User
+from webapp.models import Login, User
+
+log = structlog.get_logger(__name__)
 
 
 def register(email: str, password: str, full_name: str) -> User:
@@ -97,9 +101,12 @@ def set_active(user: User, is_active: bool, actor_id: str | None) -> None:
 
 
 def delete_account(caller: Caller, password: str) -> None:
-    """Delete an account with its drives, readings and logins. Raises 403.
+    """Close an account for good, and erase it. Raises 403.
 
-    An empty row stays for a while, so that the reconciler can still tell that cached entries are behind it.
+    The erasing takes transactions of its own, after the closing. A request that was under way has either stored by
+    then, and is met, or will find the account closed (`logins.hold_account`). What takes too long for a request is
+    left to the worker. An empty row stays for a while, so that the reconciler can still tell that cached entries are
+    behind it.
     """
     checked = require_password(caller, password)
     with logins.account_change(caller.user.id, changes_email=True) as user:
@@ -109,36 +116,9 @@ def delete_account(caller: Caller, password: str) -> None:
         audit.record(audit.DELETED, user.id)
         user.email, user.full_name, user.password_hash = None, "", ""
         user.is_active, user.deleted_at = False, utcnow()
-    _erase(caller.user.id)
-
-
-def erase_leftovers() -> int:
-    """Erase what a process that died in the middle has left of deleted accounts. Returns of how many."""
-    left = select(DrivingSession.user_id).where(DrivingSession.deleted_at.is_(None))
-    user_ids = db.session.scalars(select(User.id).where(User.deleted_at.is_not(None), User.id.in_(left))).all()
-    for user_id in user_ids:
-        _erase(user_id)
-    db.session.commit()
-    return len(user_ids)
-
-
-def _erase(user_id: str) -> None:
-    """Erase the drives, readings and kept answers of an account that is closed.
-
-    A request that was under way has either stored by now, which is met here, or will find the account closed
-    (`logins.hold_account`). It takes a transaction of its own, after the closing: uploads lock the drive before the
-    user, and who locked the user first could wait for an upload that waits for them.
-    """
-    db.session.execute(delete(IdempotentAnswer).where(IdempotentAnswer.user_id == user_id))
-    of_the_account = select(DrivingSession).where(DrivingSession.user_id == user_id).order_by(DrivingSession.id)
-    drives = db.session.scalars(
-        of_the_account.with_for_update(key_share=True), execution_options={"populate_existing": True}
-    ).all()
-    owned = select(DrivingSession.id).where(DrivingSession.user_id == user_id)
-    for of_readings in (ReadingChunk, ReadingSums):
-        db.session.execute(delete(of_readings).where(of_readings.session_id.in_(owned)))
-    for drive in drives:
-        drive.deleted_at = drive.deleted_at or utcnow()
-        drive.name = drive.notes = drive.vehicle = drive.device = drive.sums = None
-        drive.tags = []
-    db.session.commit()
+    try:
+        erasure.erase_account(caller.user.id, Budget(erasure.IN_THE_REQUEST_S))
+    except DBAPIError as error:
+        # The account is closed, and that is what is acknowledged.
+        db.session.rollback()
+        log.warning("erasing_left_to_the_worker", user_id=caller.user.id, error=type(error).__name__)

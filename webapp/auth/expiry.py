@@ -1,12 +1,16 @@
-"""The end of logins: rows that no token can refer to any more."""
+"""The end of rows that nobody can refer to any more: logins, kept events, and the empty rows of what was deleted."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 from flask import current_app
-from sqlalchemy import delete, or_
+from sqlalchemy import delete, exists, select
 
+from webapp.auth.erasure import delete_children
+from webapp.batches import BATCH, Budget, delete_rows
 from webapp.cache.coherence import CHANGES_NOTHING_CACHED
 from webapp.clock import utcnow
+from webapp.database import read_connection
 from webapp.extensions import db
 from webapp.models import AuditEvent, DrivingSession, Login, User
 
@@ -20,34 +24,46 @@ DELETED_ROWS_KEPT = timedelta(days=1)
 """An empty row of something deleted is kept longer than any entry or token that knew it."""
 
 
-def purge_deleted() -> int:
-    """Remove the rows of accounts and drives deleted a day ago, and old audit events. Returns how many."""
+def purge_deleted(budget: Budget) -> int:
+    """Remove the rows of drives and accounts deleted a day ago. Returns how many."""
     before = utcnow() - DELETED_ROWS_KEPT
-    audit_before = utcnow() - timedelta(days=int(current_app.config["SETTINGS"].audit_kept_days))
+    return _purge(DrivingSession, before, True, budget) + _purge(User, before, _has_no_drives(), budget)
+
+
+def _has_no_drives() -> Any:
+    return ~exists().where(DrivingSession.user_id == User.id)
+
+
+def _purge(model: type[DrivingSession] | type[User], before: datetime, condition: Any, budget: Budget) -> int:
+    due = select(model.id).where(model.deleted_at < before, condition).order_by(model.deleted_at).limit(BATCH)
     purged = 0
-    for query in (
-        delete(User).where(User.deleted_at < before),
-        delete(DrivingSession).where(DrivingSession.deleted_at < before),
-        delete(AuditEvent).where(AuditEvent.created_at < audit_before),
-    ):
-        # No entry is left of what went a day ago: nothing cached changes.
-        result = db.session.execute(query.execution_options(**{CHANGES_NOTHING_CACHED: True}))
-        purged += result.rowcount  # type: ignore[attr-defined]
-    db.session.commit()
+    for _ in budget.batches():
+        with read_connection() as connection:
+            ids = connection.scalars(due).all()
+        if not ids:
+            break
+        delete_children(model, ids, budget)
+        if budget.is_left():
+            # No entry is left of what went a day ago: nothing cached changes.
+            db.session.execute(delete(model).where(model.id.in_(ids)), execution_options={CHANGES_NOTHING_CACHED: True})
+            db.session.commit()
+            purged += len(ids)
     return purged
 
 
-def purge_logins() -> int:
+def purge_audit_events(budget: Budget) -> int:
+    """Delete the audit events that are older than they are kept. Returns how many."""
+    before = utcnow() - timedelta(days=int(current_app.config["SETTINGS"].audit_kept_days))
+    return delete_rows(AuditEvent, AuditEvent.created_at < before, budget, AuditEvent.created_at, AuditEvent.id)
+
+
+def purge_logins(budget: Budget) -> int:
     """Delete the logins that expired, or were revoked long ago. Returns how many.
 
     An expired login is in no cached user and accepts nothing, so no version rises.
     """
     now = utcnow()
     refresh_life = timedelta(days=int(current_app.config["SETTINGS"].refresh_token_expire_days))
-    result = db.session.execute(
-        delete(Login).where(
-            or_(Login.expires_at < now, Login.revoked_at < now - max(KEPT_AFTER_REVOCATION, refresh_life))
-        )
-    )
-    db.session.commit()
-    return result.rowcount  # type: ignore[attr-defined, no-any-return]
+    before = now - max(KEPT_AFTER_REVOCATION, refresh_life)
+    expired = delete_rows(Login, Login.expires_at < now, budget, Login.expires_at, Login.id)
+    return expired + delete_rows(Login, Login.revoked_at < before, budget, Login.revoked_at, Login.id)

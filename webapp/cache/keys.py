@@ -3,9 +3,10 @@
 WARM_DUE = "warm:due"
 WARM_SCHEDULED = "warm:scheduled"
 WORKER_HEARTBEAT = "worker:heartbeat"
+RECONCILED = "worker:reconciled"
 REFRESH_AHEAD_CURSOR = "refresh_ahead:cursor"
 AUDIT_CURSOR = "audit:cursor"
-RECONCILED = "reconcile:last"
+LAST_COMPARISON = "reconcile:last"
 
 SESSION_PREFIX = "session:"
 USER_PREFIX = "user:"

@@ -73,13 +73,13 @@ def reconcile() -> Report:
 
 def _last_comparison() -> datetime:
     """Return when the last comparison began with what this server and this database hold."""
-    stamp, _, began = str(get_cache().client.get(keys.RECONCILED) or "").partition(" ")
+    stamp, _, began = str(get_cache().client.get(keys.LAST_COMPARISON) or "").partition(" ")
     return datetime.fromisoformat(began) if stamp == get_cache().stamp.text else _NEVER
 
 
 def _note_comparison(began: datetime) -> None:
     try:
-        get_cache().client.set(keys.RECONCILED, f"{get_cache().stamp.text} {began.isoformat()}")
+        get_cache().client.set(keys.LAST_COMPARISON, f"{get_cache().stamp.text} {began.isoformat()}")
     except OutOfMemoryError:
         log.warning("redis_full", operation="reconcile")  # The next comparison looks at more than it need.
 

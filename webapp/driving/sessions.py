@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import and_, bindparam, or_, select, update
 
+from webapp.auth import erasure
 from webapp.cache.coherence import coherence
 from webapp.clock import to_milliseconds, utcnow
 from webapp.driving.documents import require_small, sizes_of
@@ -170,8 +171,13 @@ def _close(session: DrivingSession, status: str, reason: str, ended_at: datetime
 
 
 def delete(session: DrivingSession) -> None:
-    """Delete a drive. Its row stays, so that its version can go on rising."""
+    """Delete a drive, with what a person wrote into it. Its readings are erased soon after, by the worker.
+
+    Its row stays, so that its version can go on rising.
+    """
     session.deleted_at = utcnow()
+    for name, value in erasure.WRITTEN_BY_PEOPLE.items():
+        setattr(session, name, value)
 
 
 def _touch(session: DrivingSession, is_change: bool) -> None:

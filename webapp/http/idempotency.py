@@ -15,6 +15,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy import delete
 from sqlalchemy.exc import IntegrityError
 
+from webapp.batches import Budget, delete_rows
 from webapp.clock import utcnow
 from webapp.extensions import db
 from webapp.http.errors import BadRequest, Invalid
@@ -59,11 +60,10 @@ def answer_once(user_id: str, work: Callable[[], Response], confirm: Callable[[R
     return _answer(user_id, key, work, confirm)
 
 
-def purge() -> int:
+def purge(budget: Budget) -> int:
     """Delete the answers that are older than a day. Returns how many."""
-    result = db.session.execute(delete(IdempotentAnswer).where(IdempotentAnswer.created_at < utcnow() - KEPT))
-    db.session.commit()
-    return result.rowcount  # type: ignore[attr-defined, no-any-return]
+    order = (IdempotentAnswer.created_at, IdempotentAnswer.user_id, IdempotentAnswer.key)
+    return delete_rows(IdempotentAnswer, IdempotentAnswer.created_at < utcnow() - KEPT, budget, *order)
 
 
 def _key() -> str | None:

@@ -10,6 +10,7 @@ from webapp.models.base import Base, Id, PrimaryId
 ACTIVE, COMPLETED, ABANDONED = "active", "completed", "abandoned"
 
 _IS_ACTIVE = text("status = 'active' AND deleted_at IS NULL")
+_IS_DELETED = text("deleted_at IS NOT NULL")
 
 
 class DrivingSession(Base):
@@ -34,6 +35,7 @@ class DrivingSession(Base):
         ),
         Index("ix_driving_sessions_newest", "user_id", "started_at", "id"),
         Index("ix_driving_sessions_updated_at", "updated_at"),
+        Index("ix_driving_sessions_deleted_at", "deleted_at", sqlite_where=_IS_DELETED, postgresql_where=_IS_DELETED),
         Index("ix_driving_sessions_silent", "last_contact_at", sqlite_where=_IS_ACTIVE, postgresql_where=_IS_ACTIVE),
     )
 

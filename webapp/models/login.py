@@ -1,10 +1,12 @@
 from datetime import datetime
 
-from sqlalchemy import BigInteger, ForeignKey, Index, String
+from sqlalchemy import BigInteger, ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from webapp.clock import utcnow
 from webapp.models.base import Base, Id, PrimaryId
+
+_IS_REVOKED = text("revoked_at IS NOT NULL")
 
 
 class Login(Base):
@@ -17,6 +19,7 @@ class Login(Base):
     __table_args__ = (
         Index("ix_logins_user_id", "user_id"),
         Index("ix_logins_expires_at", "expires_at"),
+        Index("ix_logins_revoked_at", "revoked_at", sqlite_where=_IS_REVOKED, postgresql_where=_IS_REVOKED),
     )
 
     id: Mapped[PrimaryId]

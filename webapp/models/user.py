@@ -1,12 +1,14 @@
 from datetime import datetime
 
-from sqlalchemy import BigInteger, CheckConstraint, Index, String, true
+from sqlalchemy import BigInteger, CheckConstraint, Index, String, text, true
 from sqlalchemy.orm import Mapped, mapped_column
 
 from webapp.clock import utcnow
 from webapp.models.base import Base, PrimaryId
 
 ROLES = ("driver", "admin")
+
+_IS_DELETED = text("deleted_at IS NOT NULL")
 
 
 class User(Base):
@@ -22,6 +24,7 @@ class User(Base):
     __table_args__ = (
         CheckConstraint("role IN ('driver', 'admin')", name="role"),
         Index("ix_users_updated_at", "updated_at"),
+        Index("ix_users_deleted_at", "deleted_at", sqlite_where=_IS_DELETED, postgresql_where=_IS_DELETED),
     )
 
     id: Mapped[PrimaryId]
