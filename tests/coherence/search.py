@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Hashable, Iterable
 from enum import Enum
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 State = TypeVar("State", bound=Hashable)
 
@@ -15,6 +15,13 @@ class After(Protocol):
 
 
 M = TypeVar("M", bound=After)
+
+
+class Move(NamedTuple):
+    """One atomic step, and the world after it."""
+
+    what: str
+    after: Any
 
 
 class Then(Enum):
@@ -33,9 +40,10 @@ def visit(
     parents: dict[State, State | None] = dict.fromkeys(queue)
     for state in queue:
         for after in following(state):
-            if after in parents:
+            known = len(parents)
+            parents.setdefault(after, state)
+            if len(parents) == known:
                 continue
-            parents[after] = state
             then = judge(after)
             if then is Then.GO_ON:
                 queue.append(after)

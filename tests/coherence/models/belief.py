@@ -1,9 +1,9 @@
 """The protocol while Redis refuses: belief comes from an empty table of debts. Every step that anybody may take next.
 
 * A *writer*: UPDATE, which locks the row, and fence → COMMIT, with a debt in the same transaction if the fence was
-  missed → fence → acknowledge. If that fence is missed it has a debt, inserted now if there is none, and acknowledges
-  when a retry is accepted (and deletes its debt), when its debt is gone, when L has passed since the debt was committed,
-  or by the *short cut*: a debt of another write that its process found L or more ago is still there.
+  missed → fence → acknowledge. If that one is missed it commits a debt, unless it has one, and acknowledges when a
+  retry is accepted (and deletes its debt), when its debt is gone, when L has passed since the COMMIT of its debt, or by
+  the *short cut*: a debt of another write that its process found L or more ago is still there.
 * A *process*: it begins a round → reads the debts → none: it believes, from the beginning of the round, for L.
   Otherwise it takes one, fences it, deletes it if the fence was accepted, and begins anew.
 * A *filler*: lease → load → put. What it loads may also take the place of a value, without a lease.
@@ -17,7 +17,6 @@ is acknowledged is acknowledged as early as it may be. `weaker` holds the rules 
 
 from collections.abc import Callable, Iterator, Mapping
 from itertools import product
-from typing import Any
 
 from tests.coherence import protocol
 from tests.coherence.models.belief_world import (
@@ -32,17 +31,22 @@ from tests.coherence.models.belief_world import (
     Filler,
     L,
     Left,
-    Move,
     Process,
     World,
     Writer,
+    by_filler,
+    by_process,
+    by_writer,
+    canonical,
+    executed,
     holds_the_row,
+    is_forgotten,
     later,
-    replaced,
     ticked,
 )
+from tests.coherence.models.exploring import BACKWARDS, FORGOTTEN, STALE
 from tests.coherence.protocol import ABSENT, fence, lease, put
-from tests.coherence.world import Call
+from tests.coherence.search import Move
 
 WriterStep = Callable[[World, int, Writer], Iterator[Move]]
 
@@ -80,12 +84,24 @@ class Belief:
         if world.filler.step != "away":
             yield from self.fill(world)
 
+    def canonical(self, world: World) -> World:
+        return canonical(world)
+
+    def wrong(self, world: World) -> str:
+        """Say what is wrong with a read that begins now, or nothing.
+
+        Stale: it is answered with less than was acknowledged. Backwards: with the row as it was before a COMMIT, which
+        others read as it is now. Forgotten: so, and nothing is under way that would take the old value away.
+        """
+        if self.is_stale(world):
+            return STALE
+        if world.key.state != "value" or world.key.version >= world.row or not believes(world):
+            return ""
+        return FORGOTTEN if is_forgotten(world) else BACKWARDS
+
     def is_stale(self, world: World) -> bool:
-        """Say whether a read that begins now, in a process that believes, is answered with less than was promised."""
         key = world.key
-        if key.state != "value" or key.version >= world.acknowledged:
-            return False
-        return any(process.belief < L for process in world.processes)
+        return key.state == "value" and key.version < world.acknowledged and believes(world)
 
     def clock(self, world: World) -> Iterator[Move]:
         for after in ticked(world):
@@ -112,7 +128,6 @@ class Belief:
         yield from self.missed(world, at, what, then._replace(debt=self.debt_before_commit(version)), version)
 
     def debt_before_commit(self, version: int) -> Debt:
-        """Return what a writer owes whose fence before the COMMIT was missed."""
         return Debt(version)
 
     def missed(self, world: World, at: int, what: str, then: Writer, floor: int) -> Iterator[Move]:
@@ -178,7 +193,7 @@ class Belief:
     def looks(self, world: World, at: int, writer: Writer) -> Iterator[Move]:
         """A writer's process finds the debt of another write."""
         if self.bounds.short_cut and writer.seen == NO_DEBT and writer.step != "tidy":
-            for debt in world.debts - {writer.debt}:
+            for debt in sorted(world.debts - {writer.debt}):
                 yield by_writer(world, at, f"sees {debt}", writer._replace(seen=debt))
 
     # The process that believes.
@@ -194,7 +209,7 @@ class Belief:
     def read_debts(self, world: World, at: int, process: Process) -> Iterator[Move]:
         if not world.debts and process.round < L:
             yield by_process(world, at, "finds no debts", Process(process.round))
-        for debt in world.debts:
+        for debt in sorted(world.debts):
             yield by_process(world, at, f"takes {debt}", Process(process.belief, debt=debt))
 
     def settle(self, world: World, at: int, process: Process) -> Iterator[Move]:
@@ -231,20 +246,5 @@ class Belief:
             yield by_filler(world, "gives up its lease", IDLE, **later(world, "lease", 0, NOBODY_ANY_MORE))
 
 
-def executed(world: World, call: Call) -> protocol.Key:
-    """Return the key after a late command."""
-    if call.name == "fence":
-        return fence(world.key, call.version).key
-    return lease(world.key, call.token).key if call.name == "lease" else put(world.key, call.version, call.token).key
-
-
-def by_writer(world: World, at: int, what: str, then: Writer, **changes: Any) -> Move:
-    return Move(f"writer {at + 1} {what}", world._replace(writers=replaced(world.writers, at, then), **changes))
-
-
-def by_process(world: World, at: int, what: str, then: Process, **changes: Any) -> Move:
-    return Move(f"process {at + 1} {what}", world._replace(processes=replaced(world.processes, at, then), **changes))
-
-
-def by_filler(world: World, what: str, then: Filler, **changes: Any) -> Move:
-    return Move(f"the filler {what}", world._replace(filler=then, **changes))
+def believes(world: World) -> bool:
+    return any(process.belief < L for process in world.processes)

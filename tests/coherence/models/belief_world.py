@@ -8,7 +8,8 @@ from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from tests.coherence.protocol import Key
+from tests.coherence.protocol import Key, fence, lease, put
+from tests.coherence.search import Move
 from tests.coherence.world import Call
 
 L = 2
@@ -48,6 +49,7 @@ class Writer(NamedTuple):
 
 WRITTEN = Writer("done")
 COUNTING = {"answer", "commit, and count"}
+AT_REST = {"update", "repeat", "done"}
 
 
 class Process(NamedTuple):
@@ -100,14 +102,7 @@ class World(NamedTuple):
     def __str__(self) -> str:
         debts = " ".join(str(debt) for debt in sorted(self.debts)) or "no debts"
         beliefs = ", ".join(str(process) for process in self.processes)
-        return f"row {self.row}  {str(self.key):24}  {debts:12}  acknowledged {self.acknowledged}  {beliefs}"
-
-
-class Move(NamedTuple):
-    """One atomic step, and the world after it."""
-
-    what: str
-    after: World
+        return f"row {self.row}  {self.key!s:24}  {debts:12}  acknowledged {self.acknowledged}  {beliefs}"
 
 
 @dataclass(frozen=True)
@@ -139,9 +134,36 @@ def later(world: World, name: str, version: int, token: str = "") -> dict[str, A
     return {"late": late, "left": world.left._replace(late=world.left.late - 1)}
 
 
+def executed(world: World, call: Call) -> Key:
+    """Return the key after a late command."""
+    if call.name == "fence":
+        return fence(world.key, call.version).key
+    return lease(world.key, call.token).key if call.name == "lease" else put(world.key, call.version, call.token).key
+
+
+def by_writer(world: World, at: int, what: str, then: Writer, **changes: Any) -> Move:
+    """Make a writer's move."""
+    return Move(f"writer {at + 1} {what}", world._replace(writers=replaced(world.writers, at, then), **changes))
+
+
+def by_process(world: World, at: int, what: str, then: Process, **changes: Any) -> Move:
+    """Make a move of a process that believes or not."""
+    return Move(f"process {at + 1} {what}", world._replace(processes=replaced(world.processes, at, then), **changes))
+
+
+def by_filler(world: World, what: str, then: Filler, **changes: Any) -> Move:
+    """Make the filler's move."""
+    return Move(f"the filler {what}", world._replace(filler=then, **changes))
+
+
 def holds_the_row(world: World) -> bool:
     """Say whether a writer stands between its UPDATE and its COMMIT."""
     return any(writer.step.startswith("commit") for writer in world.writers)
+
+
+def is_forgotten(world: World) -> bool:
+    """Say whether nothing is under way that would take an old value away."""
+    return not world.debts and not world.late and all(writer.step in AT_REST for writer in world.writers)
 
 
 def ticked(world: World) -> Iterator[World]:

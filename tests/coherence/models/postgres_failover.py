@@ -10,19 +10,20 @@ writer whose fence was refused has waited when the process does not believe any 
 from collections.abc import Iterator
 from typing import Any
 
+from tests.coherence.models.exploring import STALE
 from tests.coherence.models.postgres_world import (
     DONE,
     NO_DEBT,
     Bounds,
     Debt,
     Filler,
-    Move,
     Process,
     Rules,
     World,
     Writer,
 )
 from tests.coherence.protocol import ABSENT, Key, fence, lease, put, value
+from tests.coherence.search import Move
 
 FIRST = "1 of timeline 0"
 
@@ -52,7 +53,10 @@ class PostgresFailover:
         yield from self._round(world)
         yield from self._fill(world)
 
-    def is_stale(self, world: World) -> bool:
+    def wrong(self, world: World) -> str:
+        return STALE if self._is_stale(world) else ""
+
+    def _is_stale(self, world: World) -> bool:
         """Say whether the process is answered with something else than the promised row, or a later one. Until a write
         on the new timeline is acknowledged, a row that was lost is later than all that is promised.
         """
@@ -68,17 +72,22 @@ class PostgresFailover:
     def canonical(self, world: World) -> World:
         """Return the one world that stands for all that differ in names only, or in what nobody will ever look at."""
         process, filler = world.process, world.filler
-        if not process.believes and self.rules.debts_with_timeline:
+        if not process.believes and self.rules.debts_with_timeline and process.timeline != world.timeline:
             process = process._replace(timeline=world.timeline)
+        if process.is_fenced and process.fences_with:
+            process = process._replace(fences_with=0)
         if filler.step == "load" and self._key(world, filler.timeline).holder != "filler":
             filler = Filler()  # Its lease is lost.
-        return world._replace(writers=tuple(sorted(world.writers)), process=process, filler=filler)
+        writers = tuple(sorted([_indifferent(writer) for writer in world.writers]))
+        if (writers, process, filler) == (world.writers, world.process, world.filler):
+            return world
+        return world._replace(writers=writers, process=process, filler=filler)
 
     def _failovers(self, world: World) -> Iterator[Move]:
         for lost in range(len(world.rows)) if not world.timeline else ():
             kept = len(world.rows) - lost
             debts = frozenset(debt for debt in world.debts if debt.floor <= kept)
-            for left in {debts, frozenset(debt for debt in debts if not debt.is_alone)}:
+            for left in dict.fromkeys((debts, frozenset(debt for debt in debts if not debt.is_alone))):
                 what = f"FAILOVER loses {lost} rows and {len(world.debts - left)} debts"
                 yield Move(what, self._promoted(world, kept, left))
 
@@ -114,7 +123,9 @@ class PostgresFailover:
             yield _by_writer(world, at, "commits", then, rows=rows)
         else:
             then = then._replace(owed_on=world.timeline, waits=world.process.believes)
-            yield _by_writer(world, at, f"commits with {writer.debt}", then, rows=rows, debts=world.debts | {writer.debt})
+            yield _by_writer(
+                world, at, f"commits with {writer.debt}", then, rows=rows, debts=world.debts | {writer.debt}
+            )
 
     def _answer(self, world: World, at: int, writer: Writer) -> Iterator[Move]:
         is_kept = world.rows[writer.version - 1 : writer.version] == (writer.row,)
@@ -148,7 +159,7 @@ class PostgresFailover:
         elif not world.debts:
             after = _without_waiting(world, Process(True, world.timeline))
             yield Move(f"the process finds no debts on timeline {world.timeline}", after)
-        for debt in world.debts if process.debt == NO_DEBT else ():
+        for debt in sorted(world.debts) if process.debt == NO_DEBT else ():
             timeline = world.timeline if self.rules.debts_with_timeline else process.timeline
             after = world._replace(process=process._replace(debt=debt, fences_with=timeline))
             yield Move(f"the process takes {debt}", after)
@@ -208,6 +219,11 @@ def _row(version: int, timeline: int) -> str:
     return f"{version} of timeline {timeline}"
 
 
+def _indifferent(writer: Writer) -> Writer:
+    """Forget when the debt was committed of a writer that has waited."""
+    return writer._replace(owed_on=0) if writer.owed_on and not writer.waits else writer
+
+
 def _by_writer(world: World, at: int, what: str, then: Writer, **changes: Any) -> Move:
     writers = (*world.writers[:at], then, *world.writers[at + 1 :])
     return Move(f"writer {at + 1} {what}", world._replace(writers=writers, **changes))
@@ -215,5 +231,5 @@ def _by_writer(world: World, at: int, what: str, then: Writer, **changes: Any) -
 
 def _without_waiting(world: World, process: Process) -> World:
     """Return the world in which the process believes from now on, or not: no writer waits for its old belief."""
-    writers = tuple(writer._replace(waits=False) for writer in world.writers)
+    writers = tuple([writer._replace(waits=False) if writer.waits else writer for writer in world.writers])
     return world._replace(process=process, writers=writers)

@@ -7,7 +7,9 @@ keeps its memory and its run id until it is told to follow; promoted again befor
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from tests.coherence.models.exploring import STALE
 from tests.coherence.protocol import ABSENT, Key, fence, lease, put, value
+from tests.coherence.search import Move
 
 Stamp = tuple[int, ...]
 RUN_ID, RUN_ID_AND_REPLID = "run id", "run id and master_replid"
@@ -42,13 +44,6 @@ class World(NamedTuple):
         return f"row {self.row}  primary {'AB'[self.primary]}: {servers}  acknowledged {self.acknowledged}"
 
 
-class Move(NamedTuple):
-    """One atomic step, and the world after it."""
-
-    what: str
-    after: World
-
-
 class RedisFailover:
     """The protocol under one rule for the stamp. With `demotes` false the old primary is never told, and stays one."""
 
@@ -66,9 +61,14 @@ class RedisFailover:
             yield from self._write(world, at, step, version)
         yield from self._fill(world)
 
-    def is_stale(self, world: World) -> bool:
+    def canonical(self, world: World) -> World:
+        """Return the one world that stands for those that differ in the names of the writers."""
+        return world._replace(writers=tuple(sorted(world.writers)))
+
+    def wrong(self, world: World) -> str:
+        """Say whether a read of the primary returns less than was acknowledged."""
         key = self.key(world)
-        return key.state == "value" and key.version < world.acknowledged
+        return STALE if key.state == "value" and key.version < world.acknowledged else ""
 
     def key(self, world: World) -> Key:
         """Return what the key of the primary counts as."""
@@ -125,11 +125,6 @@ class RedisFailover:
     def _stored(self, world: World, entry: Entry) -> World:
         servers = (entry, world.servers[1]) if world.primary == 0 else (world.servers[0], entry)
         return world._replace(servers=servers)
-
-
-def canonical(world: World) -> World:
-    """Return the one world that stands for those that differ in the names of the writers."""
-    return world._replace(writers=tuple(sorted(world.writers)))
 
 
 def _writer(world: World, at: int, then: tuple[str, int], **changes: Any) -> World:

@@ -2,27 +2,28 @@
 
 from collections.abc import Iterator
 
-from tests.coherence.models.belief import Belief, by_filler, by_process
+from tests.coherence.models.belief import Belief
 from tests.coherence.models.belief_world import (
     FILLER,
     NO_DEBT,
     Filler,
     L,
-    Move,
     Process,
     World,
+    by_filler,
+    by_process,
     later,
     ticked,
 )
 from tests.coherence.protocol import fence, lease
+from tests.coherence.search import Move
 
 
 class BelievesAfterFencing(Belief):
     """A round that found one debt and has fenced and deleted it believes, without a read that finds none."""
 
     def read_debts(self, world: World, at: int, process: Process) -> Iterator[Move]:
-        for move in super().read_debts(world, at, process):
-            yield move
+        yield from super().read_debts(world, at, process)
         if len(world.debts) == 1 and process.round < L:
             (debt,) = world.debts
             yield by_process(world, at, f"takes {debt}, the only one", process._replace(debt=debt))

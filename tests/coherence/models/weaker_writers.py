@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator, Mapping
 
-from tests.coherence.models.belief import Belief, by_writer
-from tests.coherence.models.belief_world import NO_DEBT, WRITTEN, Debt, L, Move, World, Writer, holds_the_row
+from tests.coherence.models.belief import Belief
+from tests.coherence.models.belief_world import NO_DEBT, WRITTEN, Debt, L, World, Writer, by_writer, holds_the_row
+from tests.coherence.search import Move
 
 NOT_INSERTED = Debt(-1)
 """A debt that a writer waits for and that is in no table."""
@@ -98,18 +99,20 @@ class RepeatsWithoutFence(Belief):
 class LooksBeforeCommit(Belief):
     """The short cut is taken because of an old debt that was still there in the transaction, before its COMMIT."""
 
-    further_steps: Mapping[str, str] = {"commit, cut short": "commit_cut_short", "answer, cut short": "answer_cut_short"}
+    further_steps: Mapping[str, str] = {
+        "commit, cut": "commit_cut_short",
+        "answer, cut": "answer_cut_short",
+    }
 
     def commit(self, world: World, at: int, writer: Writer) -> Iterator[Move]:
         yield from super().commit(world, at, writer)
         if writer.debt != NO_DEBT and self.short_cut(world, writer):
-            then = Writer("commit, cut short", writer.version, writer.debt)
+            then = Writer("commit, cut", writer.version, writer.debt)
             yield by_writer(world, at, f"finds that {writer.seen} is still there", then)
 
     def commit_cut_short(self, world: World, at: int, writer: Writer) -> Iterator[Move]:
-        for move in super().commit(world, at, writer):
-            then = move.after.writers[at]._replace(step="answer, cut short")
-            yield by_writer(move.after, at, f"commits with {writer.debt}", then) if then.version else move
+        then, debts = writer._replace(step="answer, cut"), world.debts | {writer.debt}
+        yield by_writer(world, at, f"commits with {writer.debt}", then, row=writer.version, debts=debts)
 
     def answer_cut_short(self, world: World, at: int, writer: Writer) -> Iterator[Move]:
         acknowledged = max(world.acknowledged, writer.version)
@@ -134,5 +137,5 @@ class CountsFromBeginningOfLook(Belief):
         if writer.seen == NO_DEBT and writer.step == "update":
             yield by_writer(world, at, "begins to read the debts", writer._replace(seen=LOOKING))
         if writer.seen == LOOKING:
-            for debt in world.debts - {writer.debt}:
+            for debt in sorted(world.debts - {writer.debt}):
                 yield by_writer(world, at, f"has read {debt}", writer._replace(seen=debt))
