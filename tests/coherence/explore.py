@@ -22,6 +22,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from tests.coherence.protocol import PROTOCOLS, Protocol
+from tests.coherence.search import Then, retrace, visit
 from tests.coherence.world import NAMES, Limits, Move, World, initial_worlds, moves
 
 STALE, BACKWARDS, LINEARIZABLE = "stale", "backwards", "linearizable"
@@ -54,39 +55,35 @@ class Exploration:
             if found == kind and lost <= losses and died <= crashes
         )
 
+    def judge(self, world: World) -> Then:
+        """Take note of what is wrong with `world`. A stale read that took no loss and no crash ends the visit: nothing
+        is worse.
+        """
+        kind = violation(world)
+        if kind is None:
+            return Then.GO_ON
+        self.violations.setdefault((kind, world.losses, world.crashes), world)
+        if kind != STALE:
+            return Then.GO_ON
+        return Then.STOP if world.losses == world.crashes == 0 else Then.GO_NO_FURTHER
+
     def trace(self, world: World) -> tuple[World, list[Move]]:
         """Return the initial state of the run that led to `world`, and its steps."""
-        path = [world]
-        while (parent := self.parents[path[-1]]) is not None:
-            path.append(parent)
-        path.reverse()
-        steps: list[Move] = []
-        for expected in path[1:]:
-            # `path` holds one world for each set of symmetric ones; the names along the run are found by walking it.
-            here = steps[-1].after if steps else path[0]
-            following = moves(here, self.protocol, self.limits)
-            steps.append(next(move for move in following if canonical(move.after) == expected))
-        return path[0], steps
+        return retrace(self.parents, world, self._moves, canonical)
+
+    def visit(self) -> None:
+        """Visit every state."""
+        starts = [canonical(world) for world in initial_worlds()]
+        self.parents = visit(starts, lambda world: [canonical(move.after) for move in self._moves(world)], self.judge)
+
+    def _moves(self, world: World) -> Iterator[Move]:
+        return moves(world, self.protocol, self.limits)
 
 
 def explore(protocol: Protocol, limits: Limits) -> Exploration:
-    """Visit every state. Stops at a stale read that took no loss and no crash: nothing is worse."""
+    """Visit every state of one protocol."""
     found = Exploration(protocol, limits)
-    queue = [canonical(world) for world in initial_worlds()]
-    found.parents = dict.fromkeys(queue)
-    for world in queue:
-        for move in moves(world, protocol, limits):
-            after = canonical(move.after)
-            if after in found.parents:
-                continue
-            found.parents[after] = world
-            kind = violation(after)
-            if kind is not None:
-                found.violations.setdefault((kind, after.losses, after.crashes), after)
-            if kind != STALE:
-                queue.append(after)
-            elif after.losses == after.crashes == 0:
-                return found
+    found.visit()
     return found
 
 

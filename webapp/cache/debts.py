@@ -12,12 +12,12 @@ Who owes, because its fence after the COMMIT was refused or its answer was lost:
 4. commits the debt, if it was not committed together with the change (that of a refused fence before the COMMIT was).
 5. Waits, without a connection to the database, until it may acknowledge, that is until one of these holds:
    * a fence was accepted now, after the COMMIT;
-   * the debt is gone: somebody has paid it;
+   * the debt is gone: somebody has paid it. Unless the database has another timeline by now: it may have lost the debt;
    * `WAIT_S` have passed since the debt's COMMIT returned. Who believes by then has found the table empty after it;
    * a debt that this process saw `WAIT_S` or more ago still stands *now*, after its own was committed: the table was
      never empty in between, so nobody believes. That is what keeps writers from waiting all through an outage.
 
-Why each of these may not be any weaker: tests/coherence/test_belief.py and docs/decisions/0010.
+Why each of these may not be any weaker: tests/coherence/test_belief_model.py and docs/decisions/0010.
 """
 
 import time
@@ -33,7 +33,7 @@ from webapp.cache.entries import Entries
 from webapp.cache.stamp import Stamp
 from webapp.cache.trust import BELIEF_S
 from webapp.clock import boottime
-from webapp.database import timeline_column
+from webapp.database import timeline_column, timeline_of
 from webapp.models import MissedFence, new_id
 
 log = structlog.get_logger(__name__)
@@ -171,10 +171,11 @@ class Debts:
         try:
             with self._engine.connect() as connection:
                 standing = set(connection.scalars(select(_TABLE.c.id).where(_TABLE.c.id.in_(ids))))
+                is_the_same = timeline_of(connection) == owed.timeline
         except SQLAlchemyError:
             return False  # Time tells, too.
         if standing.isdisjoint(owed.ids):
-            return True
+            return is_the_same
         return oldest is not None and oldest[0] in standing and boottime() - oldest[1] >= WAIT_S
 
     def _is_fenced(self, owed: "Owed") -> bool:
