@@ -132,11 +132,14 @@ def test_the_audit_trail_tells_what_happened_with_request_id_and_address(alice: 
     alice.client.post("/api/v1/auth/login", json=guess, headers=named)
     assert alice.delete("/users/me", json={"password": f"{PASSWORD} wrong"}).status_code == 403
     passwords = {"current_password": PASSWORD, "new_password": NEW_PASSWORD}
-    assert alice.call("PUT", "/users/me/password", json=passwords).status_code == 200
+    changed = alice.call("PUT", "/users/me/password", json=passwords)
+    assert changed.status_code == 200
     query = "SELECT event, request_id, login_id::text, ip, user_id::text FROM audit_events ORDER BY created_at, id"
     with database(database_url) as connection:
         rows = connection.execute(query).fetchall()
-    assert [row[0] for row in rows] == ["registered", "login", "login_failed", "login_failed", "password_changed"]
+    told = ["registered", "login", "login_failed", "login_failed", "password_changed", "login"]
+    assert [row[0] for row in rows] == told
     assert rows[2][1:3] == ("the-failed-one", None)
-    assert rows[3][2] == claims_of(alice.tokens["access_token"])["login"]
+    first, second = (claims_of(tokens["access_token"])["login"] for tokens in (alice.tokens, changed.json))
+    assert [row[2] for row in rows[3:]] == [first, first, second]
     assert all(row[1] and row[3:] == ("127.0.0.1", alice.id) for row in rows)
