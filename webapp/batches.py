@@ -6,10 +6,10 @@ committed: whoever is killed in the middle, or has used up the time, goes on in 
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, delete, inspect, literal, select, true, tuple_
+from sqlalchemy import ColumnElement, and_, delete, inspect, literal, select, text, true, tuple_
 
 from webapp.cache.coherence import CHANGES_NOTHING_CACHED
 from webapp.extensions import db
@@ -47,22 +47,56 @@ class Budget:
 def delete_rows(model: type[Base], condition: Any, budget: Budget, *order: Any) -> int:
     """Delete the rows that fulfil a condition, of which nothing is cached, and return how many.
 
-    They are walked through in an order that has an index and tells any two rows apart; that of the primary key unless
-    columns are named. So no batch looks again at what the ones before have left behind, dead and not yet cleared.
-    Whether that was all of them, `budget.is_left()` tells.
+    They are walked through in the order of columns that have an index and tell any two of them apart. So no batch looks
+    again at what the ones before have left behind, dead and not yet cleared: of two million rows that would be seconds
+    in the end. Whether all are gone, `budget.is_left()` tells.
     """
-    order = order or inspect(model).primary_key
     place: ColumnElement[bool] = true()
     deleted = 0
     for _ in budget.batches():
+        _walk_along_an_index()
         rest = and_(condition, place)
         found = db.session.execute(select(*order).where(rest).order_by(*order).limit(BATCH)).all()
         if found:
             last = tuple_(*(literal(value, column.type) for column, value in zip(order, found[-1], strict=True)))
-            result = db.session.execute(delete(model).where(rest, tuple_(*order) <= last), execution_options=OPTIONS)
-            deleted += result.rowcount  # type: ignore[attr-defined]
+            deleted += _delete(model, rest, tuple_(*order) <= last)
             place = tuple_(*order) > last
         db.session.commit()
         if len(found) < BATCH:
             break
     return deleted
+
+
+def delete_belonging(model: type[Base], reference: Any, ids: Sequence[str], budget: Budget) -> None:
+    """Delete the rows that refer to one of these ids, the first column of their key: few of many, and many of few.
+
+    An id that has more than a batch is walked through by itself: with one id given, and no other way, the index leads
+    right to the place where the walk goes on.
+    """
+    order = [column for column in inspect(model).primary_key if column.name != reference.name]
+    left = list(ids)
+    for _ in budget.batches():
+        _walk_along_an_index()
+        query = select(reference).where(reference.in_(left)).order_by(reference).limit(BATCH)
+        found = db.session.scalars(query).all()
+        few = set(found) - {found[-1]} if len(found) == BATCH else set(found)
+        if few:
+            _delete(model, reference.in_(few))
+        db.session.commit()
+        if len(found) < BATCH:
+            break
+        delete_rows(model, reference == found[-1], budget, *order)
+        left = [id for id in left if id not in {*found}]
+
+
+def _walk_along_an_index() -> None:
+    """Have PostgreSQL read what a batch takes, in this transaction, and not sort all that is left before it knows the
+    first thousand: it does so where it expects few rows, and of a table that grew fast it knows little.
+    """
+    if db.engine.dialect.name == "postgresql":
+        db.session.execute(text("SET LOCAL enable_bitmapscan = off"))
+
+
+def _delete(model: type[Base], *conditions: Any) -> int:
+    result = db.session.execute(delete(model).where(*conditions), execution_options=OPTIONS)
+    return int(result.rowcount)  # type: ignore[attr-defined]

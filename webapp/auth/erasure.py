@@ -19,7 +19,7 @@ import structlog
 from redis import RedisError
 from sqlalchemy import Select, exists, or_, select, update
 
-from webapp.batches import BATCH, OPTIONS, Budget, delete_rows
+from webapp.batches import BATCH, OPTIONS, Budget, delete_belonging, delete_rows
 from webapp.cache import keys
 from webapp.cache.redis import get_redis
 from webapp.clock import utcnow
@@ -46,7 +46,7 @@ def _references(model: type[Base], parent: type[Base]) -> list[Any]:
 
 def erase_account(user_id: str, budget: Budget) -> None:
     """Erase what a closed account holds, or as much of it as there is time for."""
-    delete_rows(IdempotentAnswer, IdempotentAnswer.user_id == user_id, budget)
+    delete_rows(IdempotentAnswer, IdempotentAnswer.user_id == user_id, budget, IdempotentAnswer.key)
     _empty_drives(user_id, budget)
     erase_readings(budget, DrivingSession.user_id == user_id)
 
@@ -82,7 +82,7 @@ def delete_children(parent: type[Base], ids: Sequence[str], budget: Budget) -> N
     """Delete what belongs to rows of `parent`, a batch at a time, so that their own deletion takes nothing along."""
     for model in models_of(parent):
         [reference] = _references(model, parent)
-        delete_rows(model, reference.in_(ids), budget)
+        delete_belonging(model, reference, ids, budget)
 
 
 def _empty_drives(user_id: str, budget: Budget) -> None:
