@@ -31,6 +31,9 @@ log = structlog.get_logger(__name__)
 
 IN_THE_REQUEST_S = 1.0
 
+WITH_THE_READINGS: dict[str, Any] = {"readings_count": 0, "sums": None}
+"""What goes with the readings of a drive: it tells how far that has come, and what they amounted to."""
+
 WRITTEN_BY_PEOPLE: dict[str, Any] = {"name": None, "notes": None, "tags": [], "vehicle": None, "device": None}
 """The columns of a drive that are erased at once, and what stands there afterwards."""
 
@@ -74,7 +77,7 @@ def erase_readings(budget: Budget, *conditions: Any) -> None:
             break
         delete_children(DrivingSession, session_ids, budget)
         if budget.is_left():
-            _write(session_ids, readings_count=0, sums=None)
+            _write(session_ids, **WITH_THE_READINGS)
             db.session.commit()
 
 
