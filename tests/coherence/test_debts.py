@@ -15,12 +15,13 @@ from tests.hostile.applications import believing, closed
 from tests.people import Person
 from webapp import create_app
 from webapp.cache import debts, keys
+from webapp.cache.coherence import coherence
 from webapp.cache.debts import WAIT_S, owe
 from webapp.cache.entries import Held
 from webapp.cache.redis import Cache
 from webapp.config import Settings
 from webapp.extensions import db
-from webapp.models import MissedFence
+from webapp.models import DrivingSession, MissedFence
 
 NOBODY = "redis://127.0.0.1:1/0"
 
@@ -167,11 +168,12 @@ def test_a_change_that_can_neither_be_fenced_nor_owed_is_not_acknowledged(
 
 
 def test_a_write_that_is_rolled_back_owes_nothing(app: Flask, alice: Person, cache: Cache, path: str) -> None:
-    def fail() -> None:
-        raise RuntimeError("no commit")
-
-    with refusing(cache), at_commit(fail):
-        assert alice.patch(path, json={"name": "never"}).status_code == 500
+    drive = db.session.get_one(DrivingSession, path.rpartition("/")[2])
+    drive.name = "never"
+    with refusing(cache):
+        coherence._fence_before_commit(db.session())
+        assert db.session.scalar(select(func.count()).select_from(MissedFence)) == 2
+        db.session.rollback()
     assert owed() == 0
 
 
@@ -192,14 +194,14 @@ def test_processes_share_the_debts_and_none_believes_before_all_are_paid(app: Fl
     with db.engine.begin() as connection:
         owe(connection, {keys.session(f"one {number}"): 1 for number in range(debts.BATCH)})
         owe(connection, {keys.session(f"other {number}"): 1 for number in range(10)})
-    taken = threading.Event()
+    taken, may_go_on = threading.Event(), threading.Event()
 
     def pay_slowly() -> None:
         fence, pay = cache.entries.fence, cache.debts._entries
 
         def wait_for_the_other_one(*arguments: object) -> object:
             taken.set()
-            time.sleep(0.2)
+            assert may_go_on.wait(30)
             return fence(*arguments)  # type: ignore[arg-type]
 
         pay.fence = wait_for_the_other_one  # type: ignore[method-assign, assignment]
@@ -214,6 +216,7 @@ def test_processes_share_the_debts_and_none_believes_before_all_are_paid(app: Fl
         assert not looked(), "it takes what is left"
         assert owed() == debts.BATCH
         assert not looked(), "what somebody else is paying is not paid yet"
+        may_go_on.set()
         slow.join()
         assert looked()
     finally:

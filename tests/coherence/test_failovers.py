@@ -156,6 +156,7 @@ def test_a_version_that_is_given_out_again_after_lost_commits_is_not_hidden_by_t
     assert [read(alice, path)[0] for _ in range(2)] == ["lost"] * 2
 
     standby.take_over()
+    wait_until(lambda: alice.client.get("/health/ready").status_code == 200)
     changed = alice.patch(path, json={"name": "new"})
     assert changed.json["version"] == 2, "the lost commit had this number, too"
     assert read(alice, path)[0] == "new"
@@ -178,6 +179,7 @@ def test_tokens_that_end_after_lost_commits_end_for_everybody(lost: tuple[Flask,
         assert elsewhere.get("/users/me").json["full_name"] == "lost"
 
         standby.take_over()
+        wait_until(lambda: alice.client.get("/health/ready").status_code == 200)
         assert alice.post("/auth/logout-all", token=leaving).status_code == 204
         assert elsewhere.get("/users/me", token=ended).status_code == 401
         body = {"email": alice.email, "password": PASSWORD}

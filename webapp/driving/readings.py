@@ -19,7 +19,7 @@ from typing import Any, Literal
 from webapp.clock import rfc3339, utcnow
 from webapp.driving import chunk_rows, chunks, merging, sums
 from webapp.driving.schemas import Reading
-from webapp.driving.sessions import MAX_FUTURE, record_contact
+from webapp.driving.sessions import MAX_FUTURE, confirm, record_contact
 from webapp.driving.summary import summarize
 from webapp.extensions import db
 from webapp.http.errors import Conflict
@@ -49,6 +49,7 @@ def take_in(session: DrivingSession, batch: Sequence[Reading]) -> dict[str, Any]
         _update(session, accepted, now)
     else:
         record_contact(session.id, now)
+        confirm(session)
     db.session.flush()
     return {
         "accepted": len(accepted),

@@ -185,10 +185,7 @@ def upload_readings(caller: Caller, session_id: str) -> Response:
     batch: ReadingBatch = request.context.json  # type: ignore[attr-defined]
     _require_id(session_id)
     limits.limit_readings(caller.user.id, len(batch.readings))
-    session = sessions.locked(caller.user.id, session_id)
-    receipt = readings.take_in(session, batch.readings)
-    if not receipt["accepted"]:
-        sessions.confirm(session)
+    receipt = readings.take_in(sessions.locked(caller.user.id, session_id), batch.readings)
     db.session.commit()
     return Response(orjson.dumps(receipt), mimetype=JSON)
 
@@ -248,4 +245,4 @@ def _filtered(user_id: str, query: ListQuery) -> Any:
         table.c.updated_at >= query.updated_since if query.updated_since else None,
         session_lists.after(cursor) if cursor else None,
     ]
-    return session_lists.newest_first(user_id).where(*(condition for condition in conditions if condition is not None))
+    return session_lists.newest_first(user_id).where(*(given for given in conditions if given is not None))
