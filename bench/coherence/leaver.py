@@ -1,16 +1,24 @@
 """Who logs in and out."""
 
+from collections.abc import Sequence
+
+from bench.coherence.caller import Caller
+from bench.coherence.findings import Findings
 from bench.coherence.load import Load, Send
 from bench.coherence.subjects import Pass, Subject
 from tests.e2e.api import Answer
 
-REPLAYS_AT_ONCE = 3
-
 
 class Leaver(Load):
-    """Logs in, lets the others call with that pass, ends that login, and tries the dead pass at once."""
+    """Logs in, lets the others call with that pass, ends that login, and tries the dead pass at once, here and over
+    another connection, which may lead to another web worker.
+    """
 
     pause_s = 0.1
+
+    def __init__(self, port: int, subjects: Sequence[Subject], findings: Findings, seed: int) -> None:
+        super().__init__(port, subjects, findings, seed)
+        self._elsewhere = Caller(port, findings, self.chance)
 
     def step(self, subject: Subject) -> None:
         """Log in and out."""
@@ -18,8 +26,8 @@ class Leaver(Load):
         if new is None:
             return
         subject.passes.append(new)
-        self._read(subject, new)
-        self._read(subject, new)
+        for caller in (self.caller, self._elsewhere):
+            self._read(caller, subject, new)
         new.is_leaving = True
         for answer in self.answers(self._end(subject, new)):
             if answer.status in (204, 401, 404):
@@ -47,11 +55,16 @@ class Leaver(Load):
         subject.account.truth.note("the end of the login is acknowledged")
 
     def _replay(self, subject: Subject, dead: Pass) -> None:
-        for _ in range(REPLAYS_AT_ONCE):
-            self._read(subject, dead)
+        for caller in (self._elsewhere, self.caller, self._elsewhere):
+            self._read(caller, subject, dead)
         self.caller.call(subject, dead, "POST", "/auth/refresh", token=dead.refresh)
 
-    def _read(self, subject: Subject, with_pass: Pass) -> None:
+    def _read(self, caller: Caller, subject: Subject, with_pass: Pass) -> None:
         session = self.chance.choice(list(subject.sessions.values()))
         path = self.chance.choice((f"/sessions/{session.id}", "/users/me", "/sessions"))
-        self.caller.call(subject, with_pass, "GET", path)
+        caller.call(subject, with_pass, "GET", path)
+
+    def close(self) -> None:
+        """Close the connections."""
+        super().close()
+        self._elsewhere.close()

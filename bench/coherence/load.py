@@ -41,6 +41,10 @@ class Load:
         while not over.is_set():
             self.step(self.chance.choice(self.subjects))
             over.wait(self.chance.expovariate(1 / self.pause_s))
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
         self.caller.close()
 
     def step(self, subject: Subject) -> None:

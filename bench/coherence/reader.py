@@ -2,7 +2,7 @@
 
 from bench.coherence.load import Load
 from bench.coherence.registers import GONE, Floors, View
-from bench.coherence.subjects import Pass, Subject, described
+from bench.coherence.subjects import Pass, Session, Subject, described
 from tests.e2e.api import Answer
 
 CONDITIONAL_SHARE = 0.3
@@ -13,11 +13,14 @@ class Reader(Load):
 
     def step(self, subject: Subject) -> None:
         """Read something."""
-        read = self.chance.choices((self._session, self._list, self._account), (70, 15, 15))[0]
+        read = self.chance.choices((self._some_session, self._list, self._account), (70, 15, 15))[0]
         read(subject, subject.some_pass(self.chance))
 
-    def _session(self, subject: Subject, with_pass: Pass) -> None:
-        session = subject.some_session(self.chance)
+    def _some_session(self, subject: Subject, with_pass: Pass) -> None:
+        self.read_session(subject, with_pass, subject.some_session(self.chance))
+
+    def read_session(self, subject: Subject, with_pass: Pass, session: Session) -> None:
+        """Read one session."""
         headers, floors = {}, session.alone.begin()
         if 0 < floors.returned < GONE and self.chance.random() < CONDITIONAL_SHARE:
             headers["If-None-Match"] = f'"{floors.returned}"'

@@ -1,16 +1,24 @@
 """Who changes what is there."""
 
+from collections.abc import Sequence
+
+from bench.coherence.findings import Findings
 from bench.coherence.load import Load, numbers
+from bench.coherence.reader import Reader
 from bench.coherence.subjects import Subject
 from tests.e2e.api import Answer
 
 
 class Writer(Load):
     """Changes sessions, several threads the same ones, each change under a name that never comes again but by a
-    repetition.
+    repetition; and reads them back at once over another connection, which may lead to another web worker.
     """
 
     pause_s = 0.02
+
+    def __init__(self, port: int, subjects: Sequence[Subject], findings: Findings, seed: int) -> None:
+        super().__init__(port, subjects, findings, seed)
+        self._elsewhere = Reader(port, subjects, findings, seed)
 
     def step(self, subject: Subject) -> None:
         """Change a session."""
@@ -24,6 +32,12 @@ class Writer(Load):
         for answer in self.answers(send):
             if self.written(answer, 200):
                 session.acknowledge(answer)
+                self._elsewhere.read_session(subject, subject.permanent, session)
+
+    def close(self) -> None:
+        """Close the connections."""
+        super().close()
+        self._elsewhere.close()
 
 
 class AccountWriter(Load):
