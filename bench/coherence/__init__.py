@@ -2,6 +2,7 @@
 
     python -m bench.coherence --seconds 600 --faults all
 
-See bench/README.md for what is counted. `registers` is the oracle, `load` calls the API, `faults` breaks things,
-`stage` has the processes, `findings` counts, and `__main__` prints.
+See bench/README.md for what is counted. `registers` is the oracle, the kinds of `load` call the API (`reader`,
+`writers`, `churner`, `leaver`), `faults` break things, `stage` has the processes, `findings` counts, and `__main__`
+prints.
 """

@@ -13,6 +13,18 @@ from bench.coherence.findings import VIOLATIONS, Findings
 from bench.coherence.run import Options, run
 from bench.coherence.weakened import WEAKENED
 
+COUNTS = (
+    "reads",
+    "hits",
+    "hits_without_database",
+    "writes",
+    "repeats",
+    "logouts",
+    "replays",
+    "read_p50_ms",
+    "read_p99_ms",
+)
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Play a run, print what it found, and return 1 if a promise was broken."""
@@ -74,7 +86,7 @@ def _print(report: dict[str, Any], findings: Findings) -> None:
         for event in item["events"]:
             print(f"    {event}")
     print()
-    for name in ("reads", "hits", "writes", "logouts", "replays", "read_p50_ms", "read_p99_ms"):
+    for name in COUNTS:
         print(f"{name:22} {report[name]:>10}")
     for title in ("cache", "faults", "errors"):
         for name, number in report[title].items():

@@ -3,7 +3,8 @@
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -57,6 +58,7 @@ class Findings:
         self._lock = threading.Lock()
         self._read_seconds: list[float] = []
         self._fault_log: list[tuple[float, str]] = []
+        self._is_without_database = False
 
     def count(self, what: str) -> None:
         """Count one more."""
@@ -68,6 +70,7 @@ class Findings:
         with self._lock:
             self.counts["reads"] += 1
             self.cache[f"{kind} {cache_status}".strip()] += 1
+            self.counts["hits_without_database"] += self._is_without_database and cache_status == "hit"
             self._read_seconds.append(seconds)
 
     def error(self, what: str) -> None:
@@ -85,6 +88,13 @@ class Findings:
         """Keep an event of the faults for the evidence."""
         with self._lock:
             self._fault_log.append((time.monotonic(), event))
+
+    @contextmanager
+    def without_database(self) -> Iterator[None]:
+        """Count the hits that are answered meanwhile."""
+        self._is_without_database = True
+        yield
+        self._is_without_database = False
 
     def hold(self, what: str, view: View, floors: Floors, judgement: Judgement) -> None:
         """Count what is wrong with a read."""
@@ -139,7 +149,9 @@ class Findings:
             "reads": self.counts["reads"],
             "hits": sum(number for status, number in self.cache.items() if status.endswith(" hit")),
             "cache": dict(sorted(self.cache.items())),
+            "hits_without_database": self.counts["hits_without_database"],
             "writes": self.counts["writes"],
+            "repeats": self.counts["repeats"],
             "logouts": self.counts["logouts"],
             "replays": self.counts["replays"],
             "faults": dict(sorted(self.faults.items())),

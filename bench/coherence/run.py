@@ -6,17 +6,29 @@ from collections.abc import Callable
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
-from bench.coherence.faults import ProcessFaults, RedisFaults
+from bench.coherence.churner import Churner
+from bench.coherence.faults import DatabaseFaults, ProcessFaults, RedisFaults
 from bench.coherence.findings import Findings
-from bench.coherence.load import THREADS
+from bench.coherence.leaver import Leaver
+from bench.coherence.load import Load
+from bench.coherence.reader import Reader
 from bench.coherence.stage import Stage, stage
 from bench.coherence.subjects import Subject
+from bench.coherence.writers import AccountWriter, Writer
 from tests.e2e.api import Api
 
 CALM_AT_THE_END_S = 3.0
 """Nothing is broken any more this long before the end, so that a lasting harm shows, in s."""
 
 FAILURE_POLL_S = 0.5
+
+THREADS: tuple[tuple[Callable[..., Load], int], ...] = (
+    (Reader, 6),
+    (Writer, 2),
+    (AccountWriter, 1),
+    (Churner, 1),
+    (Leaver, 2),
+)
 
 
 @dataclass(frozen=True)
@@ -73,8 +85,9 @@ def _tasks(
             load = kind(standing.fleet.port, subjects, findings, options.seed * 1000 + len(tasks))
             tasks[f"{kind.__name__} {index}"] = lambda load=load: load.run(over)  # type: ignore[misc]
     for faults in (
-        RedisFaults(standing.valkey, findings, options.seed),
+        RedisFaults(standing.servers, findings, options.seed),
         ProcessFaults(standing.fleet, findings, options.seed),
+        DatabaseFaults(standing.postgres, findings, options.seed),
     ):
         tasks[type(faults).__name__] = lambda faults=faults: faults.run(options.faults, calm)  # type: ignore[misc]
     return tasks

@@ -1,11 +1,16 @@
-"""The stage of a run: PostgreSQL, Valkey, two web workers, the worker and beat, as processes of ours."""
+"""The stage of a run: PostgreSQL, two Valkeys behind one address, two web workers, the worker and beat, as processes of
+ours.
+"""
 
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.coherence.address import Address
+from bench.coherence.servers import Servers
+from bench.coherence.weakened import WEAKENED_BY
 from bench.coherence.witness import Witness
 from embedded.postgres import Postgres
 from embedded.valkey import Valkey
@@ -22,26 +27,38 @@ class Stage:
     """What a run plays on."""
 
     fleet: Fleet
-    valkey: Valkey
+    servers: Servers
+    postgres: Postgres
     witness: Witness
 
 
 @contextmanager
 def stage(seconds: float, weakened: str | None) -> Iterator[Stage]:
     """Start everything, with access tokens that outlive the run; `weakened` names a function of `weakened`."""
-    commands = procfile()
-    if weakened:
-        commands["web"] = commands["web"].replace("wsgi:app", f"'bench.coherence.weakened:{weakened}()'")
-    with tempfile.TemporaryDirectory(prefix="coherence-") as folder, Postgres() as postgres, Valkey() as valkey:
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="coherence-")))
+        postgres = stack.enter_context(Postgres())
+        first = stack.enter_context(Valkey())
+        second = stack.enter_context(Valkey(password=first.password))
+        servers = stack.enter_context(Servers(first, second, stack.enter_context(Address())))
         environment = {
             "DATABASE_URL": (database_url := postgres.create_database("coherence")),
-            "REDIS_URL": valkey.url,
+            "REDIS_URL": servers.url,
             "RATELIMIT_ENABLED": "0",
             "RECONCILE_INTERVAL_S": str(RECONCILE_INTERVAL_S),
             "ACCESS_TOKEN_EXPIRE_MINUTES": str(min(LONGEST_ACCESS_TOKEN_MINUTES, int(seconds / 60) + 15)),
             "MAX_LOGINS_PER_USER": "1000",  # A lost answer to a login leaves one behind.
+            WEAKENED_BY: weakened or "",
         }
-        with Fleet(Path(folder), environment, commands) as fleet:
-            fleet.run("release")
-            fleet.ensure("web", "worker", "beat")
-            yield Stage(fleet, valkey, Witness(fleet, database_url, valkey.url))
+        fleet = stack.enter_context(Fleet(folder, environment, _commands(weakened)))
+        fleet.run("release")
+        fleet.ensure("web", "worker", "beat")
+        yield Stage(fleet, servers, postgres, Witness(fleet, database_url, servers.url))
+
+
+def _commands(weakened: str | None) -> dict[str, str]:
+    commands = procfile()
+    if weakened:
+        commands["web"] = commands["web"].replace("wsgi:app", f"'bench.coherence.weakened:{weakened}()'")
+        commands["worker"] = commands["worker"].replace("-A worker", "-A bench.coherence.weakened_worker")
+    return commands

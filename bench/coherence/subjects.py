@@ -1,6 +1,8 @@
 """What is read and written during a run: drivers, their sessions, and the passes that they call with."""
 
+import json
 import random
+from base64 import urlsafe_b64decode
 from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,6 +28,12 @@ class Pass:
     def of(cls, tokens: dict[str, Any]) -> "Pass":
         """Make it of a login's answer."""
         return cls(tokens["access_token"], tokens["refresh_token"])
+
+    @property
+    def login_id(self) -> str:
+        """Return which login it is, as its tokens say."""
+        payload = self.access.split(".")[1]
+        return str(json.loads(urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))["login"])
 
 
 class Session:

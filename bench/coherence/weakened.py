@@ -3,36 +3,69 @@
 Each function makes the application, as `wsgi.app` is made, and takes a part of the protocol away.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from flask import Flask
 from sqlalchemy import event
 
 from webapp import create_app
+from webapp.cache import coherence as listeners
+from webapp.cache import redis as connections
 from webapp.cache.coherence import coherence
+from webapp.cache.debts import Debts, Owed
 from webapp.cache.entries import Entries, Entry
 from webapp.cache.redis import Cache
+from webapp.cache.trust import Trust
 from webapp.extensions import db
+
+WEAKENED_BY = "WEAKENED_BY"
+"""The environment variable that tells the worker which function makes its application."""
 
 
 class PlainEntries(Entries):
     """What everyone does: anybody stores what they have loaded, and a change deletes the key."""
 
-    def lease(self, keys: Iterable[str], token: str) -> list[bool]:
+    def lease(self, keys: Iterable[str], token: str, timeline: str | None = None) -> list[bool]:
         """Let everybody fill."""
         return [True for _ in keys]
 
-    def put(self, entries: Mapping[str, Entry], ttl_s: int, token: str = "") -> list[bool]:
+    def put(self, entries: Mapping[str, Entry], ttl_s: int, token: str = "", timeline: str | None = None) -> list[bool]:
         """Store without a look at what is there."""
         for key, entry in entries.items():
-            self._client.set(key, f"v|{self._epoch()}|{entry.version}|{entry.body}", ex=ttl_s)  # type: ignore[attr-defined]
+            self._client.set(key, f"v|{self._stamp.text}|{entry.version}|{entry.body}", ex=ttl_s)  # type: ignore[attr-defined]
         return [True for _ in entries]
 
-    def fence(self, floors: Mapping[str, int]) -> set[str]:
+    def fence(self, floors: Mapping[str, int], timeline: str | None = None) -> set[str]:
         """Delete."""
         for key in floors:
             self._client.delete(key)  # type: ignore[attr-defined]
         return set(floors)
+
+
+class Credulous(Trust):
+    """Who looks, and believes whatever it finds."""
+
+    def believes(self) -> bool:
+        """Believe."""
+        super().believes()
+        return True
+
+
+class Forgetful(Debts):
+    """Who owes nothing and waits for nobody."""
+
+    def wait(self, owed: Owed, may_try: Callable[[], bool]) -> None:
+        """Go on."""
+
+
+class Hasty(Debts):
+    """Who owes, and waits for nobody."""
+
+    def wait(self, owed: Owed, may_try: Callable[[], bool]) -> None:
+        """Write down what is owed."""
+        if not owed.ids:
+            self._owe_afterwards(owed)
 
 
 def delete_after_commit() -> Flask:
@@ -45,8 +78,7 @@ def delete_after_commit() -> Flask:
 def delete_before_and_after_commit() -> Flask:
     """Make the application with the better one of the usual protocols."""
     app = create_app()
-    cache: Cache = app.extensions["cache"]
-    cache.entries.__class__ = PlainEntries
+    _cache_of(app).entries.__class__ = PlainEntries
     return app
 
 
@@ -60,12 +92,53 @@ def fence_after_commit_only() -> Flask:
 def doubt_nothing() -> Flask:
     """Make the application with processes that serve what Redis holds whatever trouble they had with it."""
     app = create_app()
-    cache: Cache = app.extensions["cache"]
-    cache.trust.believes = lambda: True  # type: ignore[method-assign]
+    _cache_of(app).trust.__class__ = Credulous
     return app
+
+
+def acknowledge_at_once() -> Flask:
+    """Make the application with writers that acknowledge what Redis did not take, and tell nobody."""
+    app = create_app()
+    _cache_of(app).debts.__class__ = Forgetful
+    listeners.owe = _owe_nothing
+    return app
+
+
+def owe_but_do_not_wait() -> Flask:
+    """Make the application with writers that write down what Redis did not take, and acknowledge at once."""
+    app = create_app()
+    _cache_of(app).debts.__class__ = Hasty
+    return app
+
+
+def stamp_without_replid() -> Flask:
+    """Make the application that knows a server by its run id alone, whoever was the primary meanwhile."""
+    connections.server_of = _run_id
+    return create_app()
+
+
+def _cache_of(app: Flask) -> Cache:
+    cache: Cache = app.extensions["cache"]
+    return cache
+
+
+def _owe_nothing(_connection: Any, _floors: Any) -> list[str]:
+    return []
+
+
+def _run_id(info: Mapping[str, str]) -> str:
+    return str(info.get("run_id"))
 
 
 WEAKENED = {
     function.__name__: function
-    for function in (delete_after_commit, delete_before_and_after_commit, fence_after_commit_only, doubt_nothing)
+    for function in (
+        delete_after_commit,
+        delete_before_and_after_commit,
+        fence_after_commit_only,
+        doubt_nothing,
+        acknowledge_at_once,
+        owe_but_do_not_wait,
+        stamp_without_replid,
+    )
 }

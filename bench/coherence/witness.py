@@ -42,8 +42,11 @@ class Witness:
                     yield when[11:23], f"{program}: {text}"
 
     def _row(self, kind: str, id: str) -> object:
-        with psycopg.connect(self._database_url, connect_timeout=TIMEOUT_S) as connection:
-            return connection.execute(ROWS[kind], (id,)).fetchone()
+        try:
+            with psycopg.connect(self._database_url, connect_timeout=TIMEOUT_S) as connection:
+                return connection.execute(ROWS[kind], (id,)).fetchone()
+        except psycopg.Error as error:
+            return repr(error)
 
     def _entry(self, kind: str, id: str) -> object:
         options = {"socket_timeout": TIMEOUT_S, "socket_connect_timeout": TIMEOUT_S, "retry": Retry(NoBackoff(), 0)}

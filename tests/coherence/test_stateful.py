@@ -9,6 +9,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -18,12 +19,17 @@ from redis import RedisError
 
 from tests.coherence.driver import PICKS, Driver, numbers
 from tests.coherence.interleave import acting_after_load
+from tests.coherence.troubles import TROUBLES, Server
+from tests.hostile.applications import believing, closed
 from tests.people import Person
-from webapp.cache import fills, keys, warm_up
+from webapp import create_app
+from webapp.cache import debts, fills, keys, trust, warm_up
+from webapp.cache.debts import WAIT_S
 from webapp.cache.driving_sessions import SESSIONS
 from webapp.cache.kinds import Kind
 from webapp.cache.reconcile import KINDS, reconcile
 from webapp.cache.redis import Cache
+from webapp.cache.trust import BELIEF_S
 from webapp.config import Settings
 from webapp.driving.answers import CACHE_STATUS
 
@@ -34,23 +40,31 @@ SLOWNESS = [HealthCheck.too_slow, HealthCheck.filter_too_much]
 
 OF_ANY_KIND = strategies.sampled_from(KINDS)
 STEPS = strategies.integers(2, 6)
+Change = Callable[[Driver, int], None]
+CHANGES = strategies.sampled_from(
+    [
+        lambda driver, pick: driver.rename(pick, "repeated"),
+        lambda driver, pick: driver.upload(pick, {0, 1, 2, 3, 4, 5}),
+        lambda driver, pick: driver.end(pick),
+        lambda driver, pick: driver.delete(pick),
+    ]
+)
 A_LIST = b"a list"
 GARBAGE = [None, b"", b"garbage", b"v|", b"v|another-epoch|999|old", b"\xff\xfe\x00", A_LIST]
-TROUBLES = {"min-replicas-to-write": ("0", "1"), "maxmemory": ("256mb", "1")}
-"""Settings that make a server refuse writes, and those that end it: reads are answered all the while."""
-
-
-def set_well(cache: Cache) -> None:
-    """Let the server take writes again."""
-    for name, (well, _) in TROUBLES.items():
-        cache.client.config_set(name, well)
+PROBE_MS, SHORT_BELIEF_S = 20, 0.05
+"""How often the second process looks and how long it believes, in place of 100 ms and 0.5 s: writers wait for it."""
 
 
 class DriverAmongFaults(Driver):
-    """The driver, the worker, and what happens to Redis."""
+    """The driver, the worker, and what happens to Redis and to the second process."""
 
     is_refusing = False
     trouble_left = 0
+
+    def __init__(self, server: Server, app: Flask, elsewhere: Flask, bob: Person, sources: Counter[str]) -> None:
+        super().__init__(app, elsewhere, bob, sources)
+        self.server = server
+        self.elsewhere: Cache = elsewhere.extensions["cache"]
 
     def teardown(self) -> None:
         self.end_trouble()
@@ -72,7 +86,7 @@ class DriverAmongFaults(Driver):
             self.end_trouble()
 
     def end_trouble(self) -> None:
-        set_well(self.cache)
+        self.server.be_well()
         self.is_refusing = False
         if not self.cache.trust.believes():
             self.cache.trust.settle()
@@ -137,10 +151,53 @@ class DriverAmongFaults(Driver):
         if trouble is None:
             self.cache.trust.doubt(RedisError("no answer"), operation="test")
         else:
-            self.cache.client.config_set(trouble, TROUBLES[trouble][1])
+            self.server.begin(trouble)
             self.is_refusing = True
         self.trouble_left = steps
         self.read_everything()
+
+    @precondition(lambda self: not self.is_refusing)
+    @rule(pick=PICKS, trouble=strategies.sampled_from([None, *sorted(TROUBLES)]))
+    def a_process_sleeps_through_a_change(self, pick: int, trouble: str | None) -> None:
+        """The second process stands still while the first one writes, and maybe through a whole refusal, too."""
+        self.read_everything()
+        with self.elsewhere.trust._lock:  # Whatever it has found out by now, it takes note of when it wakes.
+            if trouble:
+                self.server.begin(trouble)
+            self.rename(pick, f"unseen {next(numbers)}")
+            self.server.be_well()
+        self.read_everything()
+
+    @precondition(lambda self: not self.is_refusing)
+    @rule(pick=PICKS, is_coming_back=strategies.booleans())
+    def another_server_takes_over(self, pick: int, is_coming_back: bool) -> None:
+        """A replica that lags behind; or the server that was left, which comes back with what it held then."""
+        self.read_everything()
+        held = self.server.held()
+        if is_coming_back:
+            self.server.fail_over(held)
+        self.rename(pick, f"not replicated {next(numbers)}")
+        self.rename_myself(f"Alice the {next(numbers)}th")
+        self.server.fail_over(held)
+        self.read_everything()
+
+    @precondition(lambda self: not self.is_refusing)
+    @rule(pick=PICKS, change=CHANGES)
+    def a_writer_dies_and_its_write_is_repeated(self, pick: int, change: Change) -> None:
+        """It has lost its first fence and comes to no second one. Who repeats the write is told that it is done."""
+        self.read_everything()
+        keys_and_values = self.values()
+        change(self, pick)
+        for key, raw in keys_and_values.items():
+            self.cache.client.set(key, raw)
+        change(self, pick)
+        self.read_everything()
+
+    def values(self) -> dict[str, str]:
+        """Return what is cached now, as it is stored."""
+        names = [kind.key(self.id_of(kind, pick)) for kind in KINDS for pick in range(len(self.account.drives))]
+        cached: list[Any] = self.cache.client.mget(names)
+        return {name: raw for name, raw in zip(names, cached, strict=True) if raw is not None}
 
     def id_of(self, kind: Kind, pick: int) -> str:
         """Return an id of that kind: of a drive, or of the driver."""
@@ -154,14 +211,31 @@ def unlimited(settings: Settings) -> Settings:
 
 
 @pytest.fixture
-def well(cache: Cache) -> Iterator[None]:
-    yield
-    set_well(cache)
+def server(settings: Settings) -> Iterator[Server]:
+    server = Server(settings.redis_url)
+    yield server
+    server.be_well()
+    server.close()
+
+
+@pytest.fixture
+def elsewhere(app: Flask, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flask]:
+    """A second process, which watches. The first one does all the writing: it need not, as it is told of no debts."""
+    monkeypatch.setattr(trust, "BELIEF_S", SHORT_BELIEF_S)
+    monkeypatch.setattr(debts, "WAIT_S", SHORT_BELIEF_S * WAIT_S / BELIEF_S)
+    monkeypatch.setattr(debts, "POLL_S", SHORT_BELIEF_S / 10)
+    elsewhere = create_app(settings.model_copy(update={"cache_probe_interval_ms": PROBE_MS}))
+    elsewhere.test_client_class = app.test_client_class
+    yield believing(elsewhere)
+    closed(elsewhere)
 
 
 @pytest.mark.timeout(400)  # Hypothesis takes its time to shorten a failure; a good run takes seconds.
-def test_every_answer_is_that_of_a_server_without_a_cache(app: Flask, bob: Person, well: None) -> None:
+def test_every_answer_is_that_of_a_server_without_a_cache(
+    app: Flask, elsewhere: Flask, server: Server, bob: Person
+) -> None:
     profile = settings(MANY if EXAMPLES else FEW, deadline=None, suppress_health_check=SLOWNESS)
     sources: Counter[str] = Counter()
-    run_state_machine_as_test(partial(DriverAmongFaults, app, bob, sources), settings=profile)  # type: ignore[arg-type]
+    machine = partial(DriverAmongFaults, server, app, elsewhere, bob, sources)
+    run_state_machine_as_test(machine, settings=profile)  # type: ignore[arg-type]
     assert min(sources[read_from] for read_from in CACHE_STATUS.values()) > 20, f"a test of the cache: {sources}"

@@ -18,7 +18,7 @@ from tests.e2e.api import Api, NoAnswer
 CHECKOUT = Path(__file__).resolve().parents[2]
 SECRET = "only-for-tests-0123456789-abcdefghijklmnop"
 
-START_TIMEOUT_S = 30.0
+START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 10.0
 """Process managers lose patience after this, in s."""
 

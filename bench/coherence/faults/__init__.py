@@ -1,0 +1,11 @@
+"""The faults: what breaks while the load goes on. One thread breaks things in Redis, one among the processes, and one
+in the database.
+"""
+
+from bench.coherence.faults.database import DatabaseFaults
+from bench.coherence.faults.processes import ProcessFaults
+from bench.coherence.faults.redis import RedisFaults
+
+__all__ = ["ALL", "DatabaseFaults", "ProcessFaults", "RedisFaults"]
+
+ALL = frozenset({*RedisFaults.kinds, *ProcessFaults.kinds, *DatabaseFaults.kinds})

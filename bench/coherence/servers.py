@@ -1,0 +1,100 @@
+"""Two Redis servers behind one address: a primary, and a replica that may take its place."""
+
+import time
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+from urllib.parse import urlsplit
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from bench.coherence.address import NOWHERE, Address
+from embedded.ports import LOOPBACK
+from embedded.valkey import Valkey
+
+NOBODY = (LOOPBACK, "1")
+"""A primary that is nowhere: who follows it is a replica, and keeps what it holds."""
+
+CLIENT_TIMEOUT_S = 5.0
+SYNCHRONIZED_WITHIN_S = 3.0
+POLL_S = 0.02
+SNAPSHOT = "dump.rdb"
+
+
+class Servers:
+    """The servers. `url` is all that the fleet knows of them."""
+
+    def __init__(self, first: Valkey, second: Valkey, address: Address) -> None:
+        self.primary, self.replica = first, second
+        self._address = address
+        self._clients: dict[Valkey, redis.Redis] = {}
+        parts = urlsplit(first.url)
+        self.url = f"{parts.scheme}://:{parts.password}@{LOOPBACK}:{address.port}/0"
+        for server, other in ((first, second), (second, first)):
+            self.client(server).config_set("masterauth", other.password)
+            self.client(server).config_set("repl-diskless-sync-delay", 0)
+        self.follow()
+        self.lead()
+
+    def client(self, server: Valkey) -> redis.Redis:
+        """Return a connection to a server of the two, whoever the address leads to."""
+        if server not in self._clients:
+            self._clients[server] = redis.Redis.from_url(
+                server.url, decode_responses=True, socket_timeout=CLIENT_TIMEOUT_S, retry=Retry(NoBackoff(), 1)
+            )
+        return self._clients[server]
+
+    @property
+    def snapshot(self) -> Path:
+        """Return where the primary finds its snapshot when it starts."""
+        return self.primary.data_dir / SNAPSHOT
+
+    def follow(self) -> None:
+        """Have the replica hold what the primary holds, soon."""
+        self.client(self.replica).replicaof(LOOPBACK, str(self.primary.port))
+
+    def cut_the_replica_off(self) -> None:
+        """Have the replica miss what the primary is told from now on, as a replica does that lags behind."""
+        self.client(self.replica).replicaof(*NOBODY)
+
+    def is_synchronized(self) -> bool:
+        """Wait a moment until the replica follows the primary, and say whether it does."""
+        deadline = time.monotonic() + SYNCHRONIZED_WITHIN_S
+        while time.monotonic() < deadline:
+            with suppress(redis.RedisError):  # It may be loading.
+                if self.client(self.replica).info("replication").get("master_link_status") == "up":
+                    return True
+            time.sleep(POLL_S)
+        return False
+
+    def leave(self) -> None:
+        """Close all connections of the fleet; nobody gets a new one."""
+        self._address.lead_to(NOWHERE)
+
+    def switch(self) -> None:
+        """Promote the replica, and lead the fleet to it. The other one follows nobody, and keeps what it holds.
+
+        Nobody may be on both at once, so the fleet must have left.
+        """
+        self.client(self.replica).replicaof("NO", "ONE")
+        self.primary, self.replica = self.replica, self.primary
+        self.cut_the_replica_off()
+
+    def lead(self) -> None:
+        """Lead the fleet to the primary."""
+        assert self.primary.port is not None
+        self._address.lead_to(self.primary.port)
+
+    def __enter__(self) -> Self:
+        """Return the servers."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the connections."""
+        for client in self._clients.values():
+            client.close()
