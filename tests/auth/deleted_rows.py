@@ -30,10 +30,10 @@ SELECT id, 0, 1, '\\x00', '{}' FROM driving_sessions WHERE user_id = %s::uuid AN
 
 
 class OfAFewBatches(Budget):
-    """A budget that is used up when it has been looked at five times, however long that takes."""
+    """A budget that is used up when it has been looked at a few times, however long that takes."""
 
-    def __init__(self) -> None:
-        self._looks = 5
+    def __init__(self, looks: int = 3) -> None:
+        self._looks = looks
 
     def is_left(self) -> bool:
         self._looks -= 1
