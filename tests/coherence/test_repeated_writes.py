@@ -5,6 +5,7 @@ and nobody knows. What the client then hears, a second time or for the first tim
 """
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
@@ -16,9 +17,13 @@ from webapp.cache.driving_sessions import SESSIONS
 from webapp.cache.entries import Entry, new_lease_token
 from webapp.cache.redis import Cache
 from webapp.cache.session_lists import SESSION_LISTS
+from webapp.clock import utcnow
+from webapp.extensions import db
+from webapp.models import DrivingSession
 
 READINGS = {"readings": [{"seq": 0, "t": "2026-01-05T08:00:00Z", "speed_mps": 1.0}]}
 CLIENT_SESSION_ID = str(uuid4())
+AS_IT_BEGAN = {"If-Match": '"1"'}
 
 Write = Callable[[Person, str], int]
 
@@ -49,6 +54,18 @@ def start_with_a_key(driver: Person, _path: str) -> int:
     return driver.post("/sessions", json=body, headers={"Idempotency-Key": CLIENT_SESSION_ID}).status_code
 
 
+def rename_what_it_knows(driver: Person, path: str) -> int:
+    return driver.patch(path, json={"name": "new"}, headers=AS_IT_BEGAN).status_code
+
+
+def end_what_it_knows(driver: Person, path: str) -> int:
+    return driver.post(f"{path}/end", json={}, headers=AS_IT_BEGAN).status_code
+
+
+def start_without_an_id(driver: Person, _path: str) -> int:
+    return driver.post("/sessions", json={"started_at": "2026-01-05T08:00:00Z"}).status_code
+
+
 WRITES: dict[str, tuple[Write, tuple[int, int]]] = {
     "a PATCH with nothing new": (rename, (200, 200)),
     "a second end": (end, (200, 200)),
@@ -56,8 +73,12 @@ WRITES: dict[str, tuple[Write, tuple[int, int]]] = {
     "an upload whose receipt was lost": (upload, (200, 200)),
     "a kept client_session_id": (start_with_its_own_id, (201, 201)),
     "a kept Idempotency-Key": (start_with_a_key, (201, 201)),
+    # Refusals, which tell who repeats a write that it was done.
+    "a PATCH of the version before": (rename_what_it_knows, (200, 412)),
+    "an end of the version before": (end_what_it_knows, (200, 412)),
+    "a start while that drive goes on": (start_without_an_id, (201, 409)),
 }
-STARTS = (start_with_its_own_id, start_with_a_key)
+STARTS = (start_with_its_own_id, start_with_a_key, start_without_an_id)
 
 
 @pytest.fixture
@@ -105,6 +126,40 @@ def test_a_repeated_write_raises_no_version(context: None, alice: Person, name: 
     before = fills.load(SESSIONS, session_id), fills.load(SESSION_LISTS, alice.id)
     write(alice, path)
     assert (fills.load(SESSIONS, session_id), fills.load(SESSION_LISTS, alice.id)) == before
+
+
+def test_a_deletion_is_seen_by_everybody_before_a_start_is_refused_for_it(
+    context: None, alice: Person, cache: Cache
+) -> None:
+    session_id = alice.starts_a_drive(client_session_id=CLIENT_SESSION_ID)["id"]
+    before = fills.load(SESSIONS, session_id)
+    assert alice.delete(f"/sessions/{session_id}").status_code == 204
+    put_back(cache, keys.session(session_id), before)
+    again = alice.post("/sessions", json={"client_session_id": CLIENT_SESSION_ID})
+    assert (again.status_code, again.json["code"]) == (409, "session_deleted")
+    assert alice.get(f"/sessions/{session_id}").status_code == 404
+
+
+def test_the_end_of_a_drive_is_seen_by_everybody_before_readings_are_refused_for_it(
+    context: None, alice: Person, cache: Cache
+) -> None:
+    session_id = alice.starts_a_drive()["id"]
+    before = fills.load(SESSIONS, session_id)
+    assert end(alice, f"/sessions/{session_id}") == 200
+    db.session.get_one(DrivingSession, session_id).closed_at = utcnow() - timedelta(days=2)
+    db.session.commit()
+    put_back(cache, keys.session(session_id), before)
+    refused = alice.post(f"/sessions/{session_id}/readings", json=READINGS)
+    assert (refused.status_code, refused.json["code"]) == (409, "session_closed")
+    assert alice.get(f"/sessions/{session_id}").json["status"] == "completed"
+
+
+def test_a_refused_start_keeps_no_answer_under_its_idempotency_key(context: None, alice: Person) -> None:
+    active = alice.starts_a_drive()["id"]
+    keyed = {"json": {}, "headers": {"Idempotency-Key": "again"}}
+    assert alice.post("/sessions", **keyed).json["session_id"] == active
+    assert end(alice, f"/sessions/{active}") == 200
+    assert alice.post("/sessions", **keyed).status_code == 201
 
 
 def test_a_login_that_is_ended_again_is_dead_for_everybody_before_that_is_told(

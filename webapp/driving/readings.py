@@ -19,7 +19,7 @@ from typing import Any, Literal
 from webapp.clock import rfc3339, utcnow
 from webapp.driving import chunk_rows, chunks, merging, sums
 from webapp.driving.schemas import Reading
-from webapp.driving.sessions import MAX_FUTURE, confirm, record_contact
+from webapp.driving.sessions import MAX_FUTURE, confirm, record_contact, told
 from webapp.driving.summary import summarize
 from webapp.extensions import db
 from webapp.http.errors import Conflict
@@ -41,7 +41,8 @@ def take_in(session: DrivingSession, batch: Sequence[Reading]) -> dict[str, Any]
     """Store a batch of a locked session and return its receipt. Raises 409 a day after the end."""
     now = utcnow()
     if session.closed_at is not None and now > session.closed_at + ACCEPTED_AFTER_END:
-        raise Conflict("Readings are accepted for 24 hours after the end.", code="session_closed")
+        closed = Conflict("Readings are accepted for 24 hours after the end.", code="session_closed")
+        raise told(session, closed)
     kept, rejected = _within_time(session, batch, now)
     kept, beyond = _within_blocks(kept, (), MAX_BLOCKS_OF_BATCH)
     kept, accepted, full = _store(session, kept)

@@ -31,7 +31,7 @@ from webapp.driving.schemas import (
 from webapp.extensions import db
 from webapp.http import idempotency
 from webapp.http.api import BEARER, api, responses
-from webapp.http.conditional import IfMatch, IfNoneMatch, etag, is_unchanged, require_match
+from webapp.http.conditional import IfMatch, IfNoneMatch, etag, is_match, is_unchanged, mismatch
 from webapp.http.errors import NotFound, field_error
 from webapp.http.idempotency import IdempotencyKey
 from webapp.models import DrivingSession
@@ -65,7 +65,7 @@ def start_session(caller: Caller) -> Response:
         return response
 
     def confirm(kept: Response) -> None:
-        sessions.confirm_started(caller.user.id, orjson.loads(kept.get_data())["id"])
+        sessions.confirm_committed(caller.user.id, orjson.loads(kept.get_data())["id"])
 
     return idempotency.answer_once(caller.user.id, work, confirm)
 
@@ -203,7 +203,8 @@ def _require_id(session_id: str) -> None:
 def _locked(caller: Caller, session_id: str) -> DrivingSession:
     _require_id(session_id)
     session = sessions.locked(caller.user.id, session_id)
-    require_match(session.version)
+    if not is_match(session.version):
+        raise sessions.told(session, mismatch(session.version))
     return session
 
 

@@ -15,7 +15,7 @@ from webapp.driving.documents import require_small, sizes_of
 from webapp.driving.schemas import SessionStart
 from webapp.driving.summary import summarize
 from webapp.extensions import db
-from webapp.http.errors import Conflict, NotFound, field_error
+from webapp.http.errors import Conflict, NotFound, Problem, field_error
 from webapp.models import DrivingSession, new_id
 from webapp.models.driving_session import ABANDONED, ACTIVE, COMPLETED
 
@@ -86,26 +86,34 @@ def _in_the_way(user_id: str, client_session_id: str | None) -> DrivingSession |
     for session in found:
         if client_session_id and session.client_session_id == client_session_id:
             if session.deleted_at is not None:
-                raise Conflict("The session of this client_session_id was deleted.", code="session_deleted")
+                deleted = Conflict("The session of this client_session_id was deleted.", code="session_deleted")
+                raise told(session, deleted)
             return session
     if found:
-        raise Conflict("Another drive is active. End it first.", code="session_already_active", session_id=found[0].id)
+        active_id = found[0].id
+        active = Conflict("Another drive is active. End it first.", code="session_already_active", session_id=active_id)
+        raise told(found[0], active)
     return None
 
 
 def locked(user_id: str, session_id: str) -> DrivingSession:
-    """Return a driver's session, locked until the end of the transaction. Raises 404.
-
-    That a session was deleted is a promise, too, and may be told here to who repeats the deletion: it is confirmed.
-    """
+    """Return a driver's session, locked until the end of the transaction. Raises 404."""
     session = db.session.scalar(_LOCKED, {"session_id": session_id, "user_id": user_id})
     if session is None:
         raise not_found()
     if session.deleted_at is not None:
-        confirm(session)
-        db.session.commit()
-        raise not_found()
+        raise told(session, not_found())
     return session
+
+
+def told(session: DrivingSession, refusal: Problem) -> Problem:
+    """Return a refusal that tells of what was written before (its version, its end, its deletion): to who repeats a
+    write, that is the acknowledgement. What was begun is rolled back, and what is told of is confirmed.
+    """
+    user_id, session_id = session.user_id, session.id
+    db.session.rollback()
+    confirm_committed(user_id, session_id)
+    return refusal
 
 
 def confirm(session: DrivingSession) -> None:
@@ -117,8 +125,8 @@ def confirm(session: DrivingSession) -> None:
     coherence.confirm(db.session(), session)
 
 
-def confirm_started(user_id: str, session_id: str) -> None:
-    """Confirm, and commit, that a session was started, for an answer that is given a second time."""
+def confirm_committed(user_id: str, session_id: str) -> None:
+    """Confirm, and commit, what is stored of a session, for an answer that tells of an earlier write."""
     session = db.session.get(DrivingSession, session_id, populate_existing=True)
     if session is not None and session.user_id == user_id:
         confirm(session)

@@ -41,7 +41,11 @@ def is_listed(version: int, if_none_match: str | None) -> bool:
     return current in tags or "*" in tags
 
 
-def require_match(version: int) -> None:
-    """Refuse with 412 when If-Match is given and names another version (compared strongly)."""
-    if request.if_match and str(version) not in request.if_match:
-        raise PreconditionFailed("The session has another version.", current_version=version)
+def is_match(version: int) -> bool:
+    """Say whether If-Match allows a write to this version: it names it (compared strongly), or is not given."""
+    return not request.if_match or str(version) in request.if_match
+
+
+def mismatch(version: int) -> PreconditionFailed:
+    """Make the answer to an If-Match that names another version than this one."""
+    return PreconditionFailed("The session has another version.", current_version=version)
