@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from typing import Any
 
 import argon2
 import pytest
@@ -57,6 +58,23 @@ def test_a_wrong_password_renews_nothing(app: Flask, make_app: MakeApp, alice: P
     credentials = {"email": alice.email, "password": f"{PASSWORD} not"}
     make_app(password_hash_memory_kib=16).test_client().post("/api/v1/auth/login", json=credentials)
     assert kept_hash(app, alice) == weak
+
+
+@pytest.mark.parametrize(("now", "status"), [(PASSWORD, 200), (f"{PASSWORD} 2", 401)], ids=["same", "changed"])
+def test_a_login_while_the_password_is_hashed_anew_succeeds_if_it_is_the_same(
+    app: Flask, alice: Person, monkeypatch: pytest.MonkeyPatch, now: str, status: int
+) -> None:
+    new_hash = argon2.PasswordHasher(time_cost=2, memory_cost=16, parallelism=1).hash(now)
+    verify_secret = argon2.low_level.verify_secret
+
+    def verify_meanwhile(*args: Any) -> bool:
+        is_right = verify_secret(*args)
+        keep_hash(app, alice, new_hash)
+        return is_right
+
+    monkeypatch.setattr("argon2._password_hasher.verify_secret", verify_meanwhile)
+    credentials = {"email": alice.email, "password": PASSWORD}
+    assert app.test_client().post("/api/v1/auth/login", json=credentials).status_code == status
 
 
 @pytest.mark.parametrize("kept", ["", "x", "$argon2id$", "plain text", "$2b$12$" + "a" * 53, PASSWORD])
