@@ -1,7 +1,7 @@
 """Two Redis servers behind one address: a primary, and a replica that may take its place."""
 
+import secrets
 import time
-from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -19,9 +19,20 @@ NOBODY = (LOOPBACK, "1")
 """A primary that is nowhere: who follows it is a replica, and keeps what it holds."""
 
 CLIENT_TIMEOUT_S = 5.0
-SYNCHRONIZED_WITHIN_S = 3.0
+SYNCHRONIZED_WITHIN_S = 15.0
 POLL_S = 0.02
 SNAPSHOT = "dump.rdb"
+
+
+class NotFollowing(RuntimeError):
+    """The replica does not follow the primary: a run would go on without its failovers."""
+
+
+def a_pair() -> tuple[Valkey, Valkey]:
+    """Make two servers, each of which can follow the other one whenever, and however often, it is started anew."""
+    password = secrets.token_urlsafe(32)
+    config = {"masterauth": password, "repl-diskless-sync-delay": "0"}
+    return Valkey(password=password, config=config), Valkey(password=password, config=config)
 
 
 class Servers:
@@ -33,9 +44,6 @@ class Servers:
         self._clients: dict[Valkey, redis.Redis] = {}
         parts = urlsplit(first.url)
         self.url = f"{parts.scheme}://:{parts.password}@{LOOPBACK}:{address.port}/0"
-        for server, other in ((first, second), (second, first)):
-            self.client(server).config_set("masterauth", other.password)
-            self.client(server).config_set("repl-diskless-sync-delay", 0)
         self.follow()
         self.lead()
 
@@ -52,6 +60,18 @@ class Servers:
         """Return where the primary finds its snapshot when it starts."""
         return self.primary.data_dir / SNAPSHOT
 
+    def save(self) -> None:
+        """Have the primary write its snapshot, as soon as it has written none for the replica."""
+        while True:
+            try:
+                self.client(self.primary).save()
+            except redis.ResponseError as error:
+                if "in progress" not in str(error):
+                    raise
+                time.sleep(POLL_S)
+            else:
+                return
+
     def follow(self) -> None:
         """Have the replica hold what the primary holds, soon."""
         self.client(self.replica).replicaof(LOOPBACK, str(self.primary.port))
@@ -60,15 +80,19 @@ class Servers:
         """Have the replica miss what the primary is told from now on, as a replica does that lags behind."""
         self.client(self.replica).replicaof(*NOBODY)
 
-    def is_synchronized(self) -> bool:
-        """Wait a moment until the replica follows the primary, and say whether it does."""
+    def synchronize(self) -> None:
+        """Wait until the replica holds what the primary holds. Raises NotFollowing when it does not come to that."""
         deadline = time.monotonic() + SYNCHRONIZED_WITHIN_S
+        found: object = None
         while time.monotonic() < deadline:
-            with suppress(redis.RedisError):  # It may be loading.
-                if self.client(self.replica).info("replication").get("master_link_status") == "up":
-                    return True
+            try:
+                found = self.client(self.replica).info("replication")
+                if found.get("master_link_status") == "up":
+                    return
+            except redis.RedisError as error:  # It may be loading.
+                found = error
             time.sleep(POLL_S)
-        return False
+        raise NotFollowing(f"after {SYNCHRONIZED_WITHIN_S:.0f} s: {found}")
 
     def leave(self) -> None:
         """Close all connections of the fleet; nobody gets a new one."""

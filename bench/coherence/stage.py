@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.coherence.address import Address
-from bench.coherence.servers import Servers
+from bench.coherence.servers import Servers, a_pair
 from bench.coherence.weakened import WEAKENED_BY
 from bench.coherence.witness import Witness
 from embedded.postgres import Postgres
-from embedded.valkey import Valkey
 from tests.e2e.fleet import Fleet, procfile
 
 RECONCILE_INTERVAL_S = 5
@@ -38,8 +37,7 @@ def stage(seconds: float, weakened: str | None) -> Iterator[Stage]:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="coherence-")))
         postgres = stack.enter_context(Postgres())
-        first = stack.enter_context(Valkey())
-        second = stack.enter_context(Valkey(password=first.password))
+        first, second = (stack.enter_context(valkey) for valkey in a_pair())
         servers = stack.enter_context(Servers(first, second, stack.enter_context(Address())))
         environment = {
             "DATABASE_URL": (database_url := postgres.create_database("coherence")),

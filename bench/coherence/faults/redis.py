@@ -55,7 +55,7 @@ class RedisFaults(Faults):
         self._restart("restart_empty")
 
     def _restart_with_an_old_snapshot(self) -> None:
-        self._servers.client(self._servers.primary).save()
+        self._servers.save()
         wait(self.chance.uniform(0.1, 2))
         self._restart("restart_snapshot")
         self._servers.snapshot.unlink(missing_ok=True)
@@ -90,21 +90,20 @@ class RedisFaults(Faults):
 
     def _fail_over(self) -> None:
         """The replica takes over, and the other one follows it from then on."""
-        if self._servers.is_synchronized():
-            self._lag("failover")
-            self._switch()
-            self._servers.follow()
+        self._lag("failover")
+        self._switch()
+        self._servers.follow()
 
     def _fail_over_and_back(self) -> None:
         """The replica takes over for a moment; then the other one comes back, which has missed all that happened."""
-        if self._servers.is_synchronized():
-            self._lag("failover_and_back")
-            self._switch()
-            wait(self.chance.uniform(0, LONGEST_TERM_S))
-            self._switch()
-            self._servers.follow()
+        self._lag("failover_and_back")
+        self._switch()
+        wait(self.chance.uniform(0, LONGEST_TERM_S))
+        self._switch()
+        self._servers.follow()
 
     def _lag(self, kind: str) -> None:
+        self._servers.synchronize()
         lag_s = self.chance.choice((0.0, self.chance.uniform(0, LONGEST_LAG_S)))
         self.findings.fault(kind, f"to a replica that lags {lag_s:.3f} s behind")
         self._servers.cut_the_replica_off()
