@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from bench.coherence.findings import Findings
 from bench.coherence.load import Load, numbers
 from bench.coherence.reader import Reader
-from bench.coherence.subjects import Subject
+from bench.coherence.subjects import Session, Subject
 from tests.e2e.api import Answer
 
 
@@ -23,16 +23,28 @@ class Writer(Load):
     def step(self, subject: Subject) -> None:
         """Change a session."""
         session = self.chance.choice(list(subject.sessions.values()))
-        body = {"name": f"name {next(numbers)}"}
+        body, headers = {"name": f"name {next(numbers)}"}, self._if_match(session)
 
         def send() -> Answer | None:
             session.truth.note(f"PATCH of {body} begins")
-            return self.caller.call(subject, subject.permanent, "PATCH", f"/sessions/{session.id}", body)
+            return self.caller.call(
+                subject, subject.permanent, "PATCH", f"/sessions/{session.id}", body, headers=headers
+            )
 
         for answer in self.answers(send):
             if self.written(answer, 200):
                 session.acknowledge(answer)
-                self._elsewhere.read_session(subject, subject.permanent, session)
+            elif answer.status == 412:  # Done the first time, maybe, or another thread was faster: both is told.
+                session.truth.acknowledge(answer.json["current_version"])
+            else:
+                continue
+            self._elsewhere.read_session(subject, subject.permanent, session)
+
+    def _if_match(self, session: Session) -> dict[str, str]:
+        """Choose whether only the version that is known is to be changed. A repetition is then refused."""
+        with session.truth.lock:
+            known = session.truth.highest
+        return {"If-Match": f'"{known}"'} if self.chance.random() < 0.5 else {}
 
     def close(self) -> None:
         """Close the connections."""
