@@ -21,4 +21,5 @@ def test_nothing_old_and_no_dead_token_is_accepted_elsewhere(playing: Pair, caus
     playing.found.clear()
     for number in range(ROUNDS):
         playing.play(CAUSES[cause], random.Random(f"{cause} {number}"), number)
-    assert (playing.found["stale"], playing.found["revived"], playing.found["reads"]) == (0, 0, 2 * ROUNDS)
+    assert (playing.found["stale"], playing.found["revived"]) == (0, 0)
+    assert playing.found["hits"] >= ROUNDS
