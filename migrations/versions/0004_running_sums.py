@@ -23,6 +23,20 @@ CHUNKS = sa.table("reading_chunks", sa.column("session_id", sa.Uuid(as_uuid=Fals
 
 
 def upgrade():
+    there = sa.inspect(op.get_bind())
+    if not there.has_table("reading_sums"):
+        _create_table()
+    if "sums" not in {column["name"] for column in there.get_columns("driving_sessions")}:
+        op.add_column("driving_sessions", sa.Column("sums", sa.JSON(none_as_null=True), nullable=True))
+    with op.get_context().autocommit_block():
+        after = None
+        while session_ids := _not_summed_up(op.get_bind(), after):
+            for session_id in session_ids:
+                _sum_up(op.get_bind(), session_id)
+            after = session_ids[-1]
+
+
+def _create_table():
     op.create_table(
         "reading_sums",
         sa.Column("session_id", sa.Uuid(as_uuid=False), nullable=False),
@@ -37,13 +51,6 @@ def upgrade():
         ),
         sa.PrimaryKeyConstraint("session_id", "level", "number", name=op.f("pk_reading_sums")),
     )
-    op.add_column("driving_sessions", sa.Column("sums", sa.JSON(none_as_null=True), nullable=True))
-    with op.get_context().autocommit_block():
-        after = None
-        while session_ids := _not_summed_up(op.get_bind(), after):
-            for session_id in session_ids:
-                _sum_up(op.get_bind(), session_id)
-            after = session_ids[-1]
 
 
 def _not_summed_up(connection, after):

@@ -6,12 +6,13 @@ from typing import Any
 from uuid import uuid4
 
 import flask_migrate
+import pytest
 import sqlalchemy as sa
 from flask import Flask
 
 from tests.e2e.test_migrations import app_on_an_empty_database as app_on_an_empty_database  # A fixture.
 from webapp.clock import utcnow
-from webapp.driving import readings, sessions
+from webapp.driving import readings, sessions, sums
 from webapp.driving.chunks import Reading, block_of, encode
 from webapp.driving.partials import partial
 from webapp.driving.readings import EPOCH
@@ -79,9 +80,9 @@ def upload(drive: tuple[str, str], rows: Iterable[Reading]) -> Summary:
 
 
 def sums_of(drive: tuple[str, str]) -> Any:
-    sums = sessions.locked(*drive).sums
+    kept = sessions.locked(*drive).sums
     db.session.rollback()
-    return sums
+    return kept
 
 
 def test_drives_of_before_the_sums_are_summed_up(app_on_an_empty_database: Flask) -> None:
@@ -92,12 +93,35 @@ def test_drives_of_before_the_sums_are_summed_up(app_on_an_empty_database: Flask
 
     for drive, seqs in zip(ids, drives, strict=True):
         before = readings_at(seqs)
-        sums = sums_of(drive)
-        summed_up = summarize(sums["root"]["sums"] if sums else None, "live")
+        kept = sums_of(drive)
+        summed_up = summarize(kept["root"]["sums"] if kept else None, "live")
         assert summed_up == summarize(partial(before) if before else None, "live")
         late = readings_at([2**41, 5_000])
         assert upload(drive, late) == summarize(partial([*before, *late]), "live")
         assert upload(drive, late[:1]) == summarize(partial([*before, *late[:1]]), "live")
+
+
+def test_a_migration_that_was_cut_short_goes_on_where_it_stopped(
+    app_on_an_empty_database: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flask_migrate.upgrade(revision="0002")
+    drives = [drive_of_before(range(600)) for _ in range(3)]
+    summed_up: list[str] = []
+    sum_up = sums.summed_up
+
+    def end_after_two(connection: sa.Connection, session_id: str) -> Any:
+        if len(summed_up) == 2:
+            raise KeyboardInterrupt
+        summed_up.append(session_id)
+        return sum_up(connection, session_id)
+
+    with monkeypatch.context() as cut_short, pytest.raises(KeyboardInterrupt):
+        cut_short.setattr(sums, "summed_up", end_after_two)
+        flask_migrate.upgrade()
+    assert len(summed_up) == 2
+    flask_migrate.upgrade()
+    for drive in drives:
+        assert sums_of(drive)
 
 
 def test_a_drive_that_was_summed_up_halfway_is_summed_up_anew(app_on_an_empty_database: Flask) -> None:
