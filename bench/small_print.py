@@ -12,6 +12,7 @@ import argparse
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from unittest.mock import patch
 
 import flask_migrate
 import redis
@@ -87,15 +88,11 @@ def no_database_and_no_redis(database_url: str, valkey: Valkey, stack: ExitStack
     reader = Person.registered(reading, f"{time.monotonic_ns()}@example.com")
     path = f"/sessions/{reader.starts_a_drive()['id']}"
     wait_for(lambda: reader.get(path).headers["Cache-Status"] == HIT)
-    look = cache.debts.look
-
-    def fail() -> bool:
-        raise OperationalError("SELECT", {}, Exception("no route to host"))
-
-    cache.trust.look_with(fail)
+    look = patch.object(cache.debts, "look", side_effect=OperationalError("SELECT", {}, Exception("no route to host")))
+    look.start()
     wait_for(lambda: cache.trust._database_is_away)
     writer = Person(application(database_url, NOBODY, stack).test_client(), reader.email, reader.id, reader.tokens)
-    return staleness_of_a_write(reader, writer, path, "new", then=lambda: cache.trust.look_with(look))
+    return staleness_of_a_write(reader, writer, path, "new", then=look.stop)
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -7,7 +7,7 @@ from webapp.auth import routes as auth_routes
 from webapp.cache import declared as declared  # Attaches the coherence listeners to db.session.
 from webapp.cache.redis import init_redis
 from webapp.config import Settings, load
-from webapp.database import engine_options, init_database, watch_engine
+from webapp.database import engine_options, init_database
 from webapp.driving import routes as driving_routes
 from webapp.edge import Edge
 from webapp.extensions import db, migrate
@@ -41,11 +41,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     configure_producer(settings)
     app.extensions["threads"] = Threads(settings.web_threads)
     passwords.init_passwords(app)
+    init_database(app, settings)
     cache = init_redis(app)
     init_rate_limits(app, cache)
-    init_database(app, settings)
-    with app.app_context():
-        cache.keep_debts(watch_engine(settings), db.engine)
     register_error_handlers(app)
     register_request_hooks(app)
     init_browsers(app, settings)

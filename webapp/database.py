@@ -4,7 +4,7 @@
   transactions instead of failing in the middle.
 * `read_connection()` is for reads: one statement sees one state of the database, and no transaction is opened for it.
 
-And `watch_engine` is for the thread that watches: a connection of its own, and little patience.
+And `watch_engine` is for the thread that watches: connections of its own, and little patience.
 
 A thread holds one connection at a time. The limits are shorter than `entries.PENDING_TTL_MS`: a transaction that is
 still open when its fence expires could let an old row back into the cache.
@@ -21,7 +21,7 @@ import orjson
 import psycopg
 from flask import Flask, current_app
 from sqlalchemy import ColumnElement, Connection, Engine, ExceptionContext, String, create_engine, event, literal_column
-from sqlalchemy.exc import InvalidatePoolError
+from sqlalchemy.exc import InvalidatePoolError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from webapp.config import Settings
@@ -73,6 +73,10 @@ def engine_options(settings: Settings) -> dict[str, Any]:
     }
 
 
+class NotThePrimaryError(SQLAlchemyError):
+    """The database that was read follows another one: what it does not show may be there."""
+
+
 class DeadlineConnection(psycopg.Connection[Any]):
     """A connection that gives up on a server that hangs.
 
@@ -107,8 +111,10 @@ def init_database(app: Flask, settings: Settings) -> None:
 
 
 def watch_engine(settings: Settings) -> Engine:
-    """Make the engine of who watches: one connection, on which each statement is a transaction of its own."""
+    """Make the engine of who watches: a connection for the thread, and one for whoever settles."""
     options = {**engine_options(settings), "pool_size": 1, "max_overflow": 1}
+    if settings.sqlalchemy_url.startswith("sqlite"):
+        options["connect_args"] = {"timeout": WATCH_TIMEOUT_S}
     engine = create_engine(settings.sqlalchemy_url, **options)
     _prepare(engine, settings, WatchConnection)
     return engine

@@ -44,20 +44,19 @@ def cut_off(settings: Settings, alice: Person) -> Iterator[Person]:
 
 
 def test_a_reader_without_the_database_and_a_writer_without_redis_at_the_same_time(
-    reader: Person, cut_off: Person, path: str
+    reader: Person, cut_off: Person, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cache: Cache = reader.client.application.extensions["cache"]
     assert [reader.get(path).json["name"] for _ in range(2)] == ["old"] * 2
-    look = cache.debts.look
 
     def fail() -> bool:
         raise OperationalError("SELECT", {}, Exception("no route to host"))
 
-    cache.trust.look_with(fail)
-    wait_until(lambda: cache.trust._database_is_away)
-    assert cut_off.patch(path, json={"name": "new"}).status_code == 200
-    assert reader.get(path).json["name"] == "old", "it goes on by probes, and nobody could tell it"
-    cache.trust.look_with(look)
+    with monkeypatch.context() as without_the_database:
+        without_the_database.setattr(cache.debts, "look", fail)
+        wait_until(lambda: cache.trust._database_is_away)
+        assert cut_off.patch(path, json={"name": "new"}).status_code == 200
+        assert reader.get(path).json["name"] == "old", "it goes on by probes, and nobody could tell it"
     wait_until(lambda: reader.get(path).json["name"] == "new")
 
 

@@ -12,6 +12,7 @@ import pytest
 from tests.coherence.test_trust import TROUBLE, UNREADABLE, wait_until
 from webapp.cache import trust
 from webapp.cache.trust import BELIEF_S, Trust
+from webapp.database import NotThePrimaryError
 
 
 @dataclass
@@ -19,6 +20,7 @@ class Outside:
     """What a process finds when it looks, and how often it has looked."""
 
     debts: int = 0
+    payment_error: Exception | None = None
     redis_error: Exception | None = None
     database_error: Exception | None = None
     probes: int = 0
@@ -34,10 +36,12 @@ class Outside:
         self.looks += 1
         if self.database_error:
             raise self.database_error
-        if self.debts:
-            self.debts -= 1
-            return False
-        return True
+        return not self.debts
+
+    def pay(self) -> None:
+        if self.payment_error:
+            raise self.payment_error
+        self.debts -= 1
 
     def leave(self) -> None:
         """Nothing to leave."""
@@ -51,9 +55,8 @@ def outside() -> Outside:
 @pytest.fixture
 def watching(outside: Outside) -> Iterator[Trust]:
     """A process that watches, and believes."""
-    watching = Trust(0.01, outside.probe, outside.leave)
-    watching.look_with(outside.look)
-    watching.believes()
+    watching = Trust(0.01, outside.probe, outside.leave, outside)
+    watching.watch()
     wait_until(watching.believes)
     yield watching
     watching.stop()
@@ -63,7 +66,7 @@ def test_a_process_that_cannot_read_the_debts_any_more_soon_believes_nothing(
     watching: Trust, outside: Outside, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hanging = threading.Event()
-    watching.look_with(lambda: hanging.wait(10))
+    monkeypatch.setattr(outside, "look", lambda: hanging.wait(10))
     time.sleep(BELIEF_S * 1.1)
     assert not watching.believes(), "whether the database or this process is slow cannot be told"
     hanging.set()
@@ -105,15 +108,24 @@ def test_who_finds_debts_does_not_believe_until_a_look_finds_none(watching: Trus
     assert outside.debts == 0
 
 
-def test_who_finds_debts_does_not_go_on_by_probes_when_the_database_goes_away(
-    watching: Trust, outside: Outside
+@pytest.mark.parametrize("error", [UNREADABLE, TROUBLE])
+def test_who_finds_debts_and_cannot_pay_them_believes_nothing_whatever_comes_next(
+    watching: Trust, outside: Outside, error: Exception
 ) -> None:
+    outside.payment_error = error
     outside.debts = 1
-    wait_until(lambda: outside.debts == 0)
+    looks = outside.looks
+    wait_until(lambda: outside.looks > looks + 1)
     outside.database_error = UNREADABLE
-    watching._note_debts()
     probes = outside.probes
     wait_until(lambda: outside.probes > probes + 3)
+    assert not watching.believes()
+
+
+def test_a_standby_that_answers_is_no_reason_to_go_on_by_probes(watching: Trust, outside: Outside) -> None:
+    outside.database_error = NotThePrimaryError("the database is a standby")
+    looks = outside.looks
+    wait_until(lambda: outside.looks > looks + 1)
     assert not watching.believes()
 
 
@@ -145,8 +157,10 @@ def test_a_process_that_was_stopped_believes_nothing_when_it_wakes_until_it_has_
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
-        os.write(writer, _belief_after_a_stop(writer).encode())
-        os._exit(0)
+        try:
+            os.write(writer, _belief_after_a_stop(writer).encode())
+        finally:
+            os._exit(0)  # Whatever happens: it must not go on as a second pytest.
     os.close(writer)
     with os.fdopen(reader) as told:
         assert told.readline() == "believes\n"
@@ -159,8 +173,7 @@ def test_a_process_that_was_stopped_believes_nothing_when_it_wakes_until_it_has_
 
 def _belief_after_a_stop(writer: int) -> str:
     outside = Outside()
-    watching = Trust(0.02, outside.probe, outside.leave)
-    watching.look_with(outside.look)
+    watching = Trust(0.02, outside.probe, outside.leave, outside)
     wait_until(watching.believes)
     before = trust.boottime()  # It may be stopped from the next line on.
     os.write(writer, b"believes\n")

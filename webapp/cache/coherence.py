@@ -135,7 +135,7 @@ class Coherence:
             if pending.debts:
                 cache.debts.forget(pending.debts)
         else:
-            cache.trust.believes()  # A process that only writes watches from now on: it need not wait each time then.
+            cache.trust.watch()  # A process that only writes need not wait each time, if it does.
             owed = Owed(pending.floors, pending.timeline, pending.debts, pending.committed_at)
             cache.debts.wait(owed, may_try=lambda: not cache.trust.is_out_of_reach)
         warm = [key for key in pending.turned if key.startswith(self._warmed_prefixes)] if self._warmed_prefixes else []

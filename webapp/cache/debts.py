@@ -2,10 +2,10 @@
 
 A *debt* is a row of `missed_fences`. Who looks at the table (see `trust`):
 
-1. reads it, on the primary. No debts: believe, from the beginning of the read.
-2. Otherwise takes some of them that nobody else is paying, fences their keys under the timeline that stands in the
+1. reads it, on the primary. No debts: believe, from the beginning of the read. Otherwise it believes nothing, and
+2. takes some of them that nobody else is paying, fences their keys under the timeline that stands in the
    same answer, and deletes them if Redis took the fences. Deleted before that, they would be forgotten unpaid.
-3. Looks again.
+3. looks again.
 
 Who owes, because its fence after the COMMIT was refused or its answer was lost:
 
@@ -33,7 +33,7 @@ from webapp.cache.entries import Entries
 from webapp.cache.stamp import Stamp
 from webapp.cache.trust import BELIEF_S
 from webapp.clock import boottime
-from webapp.database import timeline_column, timeline_of
+from webapp.database import NotThePrimaryError, timeline_column, timeline_of
 from webapp.models import MissedFence, new_id
 
 log = structlog.get_logger(__name__)
@@ -56,10 +56,6 @@ BATCH = 500
 _TABLE = MissedFence.__table__
 
 
-class NotThePrimaryError(SQLAlchemyError):
-    """The database that was read follows another one: what it does not show may be there."""
-
-
 def owe(connection: Connection, floors: Fences) -> list[str]:
     """Write debts down in the transaction of `connection`, and return their ids."""
     rows = [{"id": new_id(), "key": key, "floor": floor} for key, floor in floors.items()]
@@ -70,33 +66,32 @@ def owe(connection: Connection, floors: Fences) -> list[str]:
 class Debts:
     """The table, as one application looks at it and pays, and as its writers wait.
 
-    `watch_engine` is for looking alone: who looks must not wait for somebody else's connection.
+    `watch_engine` is for who looks alone, who must not wait for somebody else's connection. To look is no transaction,
+    which on SQLite would wait for every writer's.
     """
 
     def __init__(self, watch_engine: Engine, engine: Engine, entries: Entries, stamp: Stamp) -> None:
         self._watch_engine, self._engine = watch_engine, engine
+        self._looking_engine, self._reading_engine = (
+            each.execution_options(isolation_level="AUTOCOMMIT") for each in (watch_engine, engine)
+        )
         self._entries, self._stamp = entries, stamp
         self._timeline = timeline_column(watch_engine.dialect.name).label("timeline")
         self._oldest: tuple[str, float] | None = None
 
     def look(self) -> bool:
-        """Read the table, and pay some debts if there are any. Say whether there were none.
-
-        Raises RedisError when they could not be paid, and SQLAlchemy's errors.
-        """
+        """Read the table, and say whether there are no debts. Raises SQLAlchemy's errors."""
         asked = self._stamp.question()
         timeline, ids = self._read()
         self._stamp.take_over_timeline(timeline, asked)
         self._remember(ids)
-        if ids:
-            self._pay()
         return not ids
 
     def _read(self) -> tuple[str, list[str]]:
         found = select(_TABLE.c.id).order_by(_TABLE.c.id).limit(BATCH).subquery()
         now = select(self._timeline).subquery()
         query = select(now.c.timeline, found.c.id).join_from(now, found, true(), isouter=True)
-        with self._watch_engine.connect() as connection:
+        with self._looking_engine.connect() as connection:
             rows = connection.execute(query).all()
         if rows[0].timeline is None:
             raise NotThePrimaryError("the database is a standby")
@@ -107,7 +102,8 @@ class Debts:
         if self._oldest is None or self._oldest[0] not in ids:
             self._oldest = (ids[0], boottime()) if ids else None
 
-    def _pay(self) -> None:
+    def pay(self) -> None:
+        """Pay debts that nobody else is paying, `BATCH` at most. Raises RedisError and SQLAlchemy's errors."""
         # Several processes share the work: each takes what nobody else has taken.
         query = select(_TABLE.c.id, _TABLE.c.key, _TABLE.c.floor, self._timeline)
         query = query.order_by(_TABLE.c.id).limit(BATCH).with_for_update(skip_locked=True, of=_TABLE)
@@ -169,7 +165,7 @@ class Debts:
         oldest = self._oldest  # Read before it is asked for: another thread may put a younger one there.
         ids = [*owed.ids, oldest[0]] if oldest else owed.ids
         try:
-            with self._engine.connect() as connection:
+            with self._reading_engine.connect() as connection:
                 standing = set(connection.scalars(select(_TABLE.c.id).where(_TABLE.c.id.in_(ids))))
                 is_the_same = timeline_of(connection) == owed.timeline
         except SQLAlchemyError:

@@ -21,6 +21,8 @@ from webapp.cache.debts import Debts
 from webapp.cache.entries import Entries
 from webapp.cache.stamp import Stamp, is_replica, server_of
 from webapp.cache.trust import Trust
+from webapp.database import watch_engine
+from webapp.extensions import db
 
 if TYPE_CHECKING:
     from webapp.config import Settings
@@ -70,33 +72,26 @@ class SharedConnections(CurrentConnections, BlockingConnectionPool):
 class Cache:
     """What one application holds of Redis: the clients, the protocol over them, and whether it may be believed.
 
+    `engine` is the application's database, and `watch_engine` a way of its own to it, for looking at the debts alone.
     `inspection` is for whoever looks at many entries without reading them: what it looks at does not count as used.
     """
 
-    def __init__(self, settings: "Settings") -> None:
+    def __init__(self, settings: "Settings", watch_engine: Engine, engine: Engine) -> None:
         self.stamp = Stamp()
         # The threads that answer hot reads keep a connection each (see `webapp.edge`); the rest share what is left.
         left = settings.redis_max_connections - settings.web_threads - INSPECTING_CONNECTIONS
         self._url = settings.redis_url
-        self._options = _connection_options(settings)
+        self._options = {"stamp": self.stamp, **_connection_options(settings)}
         self.client = self._client(max(MIN_SHARED_CONNECTIONS, left), self._greet)
         self._inspecting = self._client(INSPECTING_CONNECTIONS, self._greet_untouching)
         self.hot_pool = CurrentConnections.from_url(
-            self._url, max_connections=settings.web_threads, redis_connect_func=self._greet, **self._own_options
+            self._url, max_connections=settings.web_threads, redis_connect_func=self._greet, **self._options
         )
         self.entries = Entries(self.client, self.stamp)
         self.inspection = Entries(self._inspecting, self.stamp)
-        self.trust = Trust(settings.cache_probe_interval_ms / 1000, probe=self.probe, leave=self.stamp.leave)
-        self.debts: Debts
-
-    def keep_debts(self, watch_engine: Engine, engine: Engine) -> None:
-        """Name the database in which the fences stand that Redis did not take."""
         self.debts = Debts(watch_engine, engine, self.entries, self.stamp)
-        self.trust.look_with(self.debts.look)
-
-    @property
-    def _own_options(self) -> dict[str, Any]:
-        return {"stamp": self.stamp, **self._options}
+        interval_s = settings.cache_probe_interval_ms / 1000
+        self.trust = Trust(interval_s, probe=self.probe, leave=self.stamp.leave, debts=self.debts)
 
     def _client(self, connections: int, greet: Callable[[Any], None]) -> Redis:
         pool = SharedConnections.from_url(
@@ -104,15 +99,15 @@ class Cache:
             max_connections=connections,
             timeout=POOL_TIMEOUT_S,
             redis_connect_func=greet,
-            **self._own_options,
+            **self._options,
         )
         return Redis(connection_pool=pool)
 
     def probe(self, key: str, beat: int) -> None:
-        """Make sure that Redis takes fences, by one of a key of this process' own, and look who it is.
+        """Make sure that Redis takes fences, by one on a key of this process's own, and learn which server it is.
 
-        A fence, because a read-only server still answers PING. Raises RedisError, of a server that follows another one
-        too: a primary that was demoted keeps its connections.
+        A fence, because a read-only server still answers PING. Raises RedisError, also when the server follows another
+        one: a primary that was demoted keeps its connections.
         """
         asked = self.stamp.question()
         try:
@@ -184,8 +179,10 @@ def _warn_that_who_it_is_is_unknown(error: ResponseError) -> None:
 
 
 def init_redis(app: Flask) -> Cache:
-    """Make the pool of `app`. Nothing is connected before the first command."""
-    cache = Cache(app.config["SETTINGS"])
+    """Make the pool of `app`, whose database is ready. Nothing is connected before the first command."""
+    settings = app.config["SETTINGS"]
+    with app.app_context():
+        cache = Cache(settings, watch_engine(settings), db.engine)
     app.extensions["cache"] = cache
     return cache
 

@@ -13,13 +13,14 @@ fence failed, for how long Redis refuses, or whether anybody else noticed.
 1. Two threads, which wait for nobody, look every `interval_s`: one at the debts, one at Redis.
 2. Each look is dated by its *beginning*, on a clock that goes on while the machine is suspended. So a process that was
    stopped for however long believes nothing when it wakes, until it has looked.
-3. Who finds debts does not believe, and pays: fences, deletes what was fenced, and looks again. Only a look that found
-   nothing makes it believe; what it has paid itself says nothing of what it could not see.
+3. Who finds debts does not believe from then on, and pays: fences, deletes what was fenced, and looks again. Only a
+   look that found nothing makes it believe; what it has paid itself says nothing of what it could not see.
 4. The look at Redis finds out what no error tells an idle process: that the server refuses writes, or follows another.
 5. Any trouble of its own with Redis (`doubt`) ends a process' belief until both looks, begun after that, went well. No
    promise needs it: it keeps requests from waiting for a Redis that hangs.
 6. While the database cannot be read there is nothing to look at. A process that believed before goes on, as long as
-   every look at Redis goes well: it answers what it can. (docs/cache-contract.md says what that costs.)
+   every look at Redis goes well: it answers what it can. (docs/cache-contract.md says what that costs.) A standby that
+   answers is no such excuse: writers have a primary elsewhere.
 
 A process is born doubting.
 """
@@ -28,6 +29,7 @@ import math
 import os
 import threading
 from collections.abc import Callable
+from typing import Protocol
 from uuid import uuid4
 
 import structlog
@@ -36,6 +38,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from webapp.cache import keys
 from webapp.clock import boottime
+from webapp.database import NotThePrimaryError
 
 log = structlog.get_logger(__name__)
 
@@ -52,18 +55,29 @@ SLOW_LOOK_S = 0.4
 """A look at the database that failed after longer than this, in s, tells more of this process than of the database."""
 
 
+class Table(Protocol):
+    """What is asked of the table of debts."""
+
+    def look(self) -> bool:
+        """Say whether there are none. Raises SQLAlchemy's errors."""
+
+    def pay(self) -> None:
+        """Pay some that are there. Raises RedisError and SQLAlchemy's errors."""
+
+
 class Trust:
     """Whether cached values may be served, and the threads that find out.
 
-    `probe(key, beat)` looks at Redis, and `look()` at the debts: it pays what it finds, and says whether there was
-    none. With an interval of 0 nobody looks but `settle`, and what it finds is good until there is a doubt.
+    `probe(key, beat)` looks at Redis. With an interval of 0 nobody looks but `settle`, and what it finds is good until
+    there is a doubt.
     """
 
-    def __init__(self, interval_s: float, probe: Callable[[str, int], None], leave: Callable[[], None]) -> None:
+    def __init__(
+        self, interval_s: float, probe: Callable[[str, int], None], leave: Callable[[], None], debts: Table
+    ) -> None:
         self._interval_s = interval_s
         self._lasts_s = BELIEF_S if interval_s else math.inf
-        self._probe, self._leave = probe, leave
-        self._look: Callable[[], bool] = lambda: True
+        self._probe, self._leave, self._debts = probe, leave, debts
         self._lock = threading.Lock()
         self._pid = 0
         self._stopped = threading.Event()
@@ -77,14 +91,13 @@ class Trust:
         self._unbroken_since = math.inf
         self._database_is_away = self.is_out_of_reach = self._is_told = False
 
-    def look_with(self, look: Callable[[], bool]) -> None:
-        """Name what looks at the debts."""
-        self._look = look
+    def watch(self) -> None:
+        """Begin to look, in a process that does not yet."""
+        if self._pid != os.getpid():
+            self._watch_in_this_process()
 
     def believes(self) -> bool:
-        """Say whether a value may be served that is fetched from Redis *after* this was asked. Starts the watching in a
-        process that does not watch yet.
-        """
+        """Say whether a value may be served that is fetched from Redis *after* this was asked. Watches from then on."""
         if self._pid != os.getpid():
             self._watch_in_this_process()
         now = boottime()
@@ -93,6 +106,7 @@ class Trust:
         return now - self._no_debts_at < self._lasts_s or self._is_excused()
 
     def _is_excused(self) -> bool:
+        # Every look at Redis has gone well since before the last look at the debts, which found none.
         return self._database_is_away and self._unbroken_since <= self._no_debts_at
 
     def doubt(self, error: Exception, operation: str) -> None:
@@ -110,11 +124,11 @@ class Trust:
 
     def settle(self) -> None:
         """Look at both, until there are no debts. Raises RedisError and SQLAlchemy's errors."""
-        self.believes()
+        self.watch()
         began = boottime()
         self._probe(self._probe_key, self._next_beat())
         self._note_probe(began)
-        while not self._look_once():
+        while not self._look():
             self._stopped.wait(AGAIN_S)
 
     def require(self) -> None:
@@ -168,7 +182,7 @@ class Trust:
             began = boottime()
             pause_s = self._interval_s
             try:
-                if not self._look_once():
+                if not self._look():
                     pause_s = AGAIN_S
             except RedisError as error:
                 self.doubt(error, operation="pay")
@@ -178,17 +192,19 @@ class Trust:
                 log.exception("look_failed")
                 self.doubt(error, operation="look")
 
-    def _look_once(self) -> bool:
+    def _look(self) -> bool:
+        """Look for debts, and pay some of those that are there. Say whether there were none."""
         began = boottime()
         try:
-            found_none = self._look()
-        except RedisError:
+            found_none = self._debts.look()
+        except NotThePrimaryError:
             self._note_debts()
             raise
         if found_none:
             self._note_no_debts(began)
         else:
-            self._note_debts()
+            self._note_debts()  # Before they are paid: whatever becomes of that, they were there.
+            self._debts.pay()
         return found_none
 
     def _next_beat(self) -> int:
