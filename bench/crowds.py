@@ -120,7 +120,7 @@ def reading(crowd: Crowd, job: Job, load: Load) -> Iterator[None]:
 def table(rounds: Sequence[dict[str, Crowd]]) -> str:
     """Write what all rounds found, a row for each crowd."""
     lines = [
-        "| who comes | answers | last after s | slowest ms | reads/s | hits | read p50 ms | p99 ms | slowest ms |",
+        "| who comes | answers | last after s | slowest ms | reads/s | hits | read p50 ms | p99 ms | slowest read ms |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     lines += [row(name, [each[name] for each in rounds]) for name in rounds[0]]

@@ -111,7 +111,7 @@ def main() -> None:
         stands.app.extensions["cache"].client.delete(keys.LAST_COMPARISON)
         compared = reconcile().compared
         print(
-            f"| one comparison of {compared:,} rows, as each process made | {time.monotonic() - began:.2f} "
+            f"| one comparison of {compared:,} rows, as each process made before | {time.monotonic() - began:.2f} "
             f"| {time.process_time() - cpu:.2f} | | |"
         )
 

@@ -30,7 +30,7 @@ from webapp.config import Settings
 
 SECRET = "only-for-measuring-0123456789-abcdefgh"
 PASSWORD = "the same for both"
-NOBODY = "redis://127.0.0.1:1/0"
+UNREACHABLE_REDIS = "redis://127.0.0.1:1/0"
 HIT = "session-cache; hit"
 POLL_S = 0.002
 
@@ -91,7 +91,9 @@ def no_database_and_no_redis(database_url: str, valkey: Valkey, stack: ExitStack
     look = patch.object(cache.debts, "look", side_effect=OperationalError("SELECT", {}, Exception("no route to host")))
     look.start()
     wait_for(lambda: cache.trust._database_is_away)
-    writer = Person(application(database_url, NOBODY, stack).test_client(), reader.email, reader.id, reader.tokens)
+    writer = Person(
+        application(database_url, UNREACHABLE_REDIS, stack).test_client(), reader.email, reader.id, reader.tokens
+    )
     return staleness_of_a_write(reader, writer, path, "new", then=look.stop)
 
 

@@ -30,9 +30,9 @@ UV_KEPT = (
     *("UV_NATIVE_TLS", "UV_SYSTEM_CERTS", "UV_HTTP_", "UV_KEYRING_PROVIDER", "UV_OFFLINE", "UV_CACHE_DIR"),
     *("UV_NO_CACHE", "UV_LINK_MODE"),
 )
-"""What names of uv's variables begin with. Its files are not read: a mirror is named by UV_DEFAULT_INDEX."""
+"""Prefixes of the variables of uv that are passed on. Its files are not read: a mirror is named by UV_DEFAULT_INDEX."""
 
-OF_OTHERS = ("PIP_", "UV_", "PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV", "CONDA_PREFIX")
+LEFT_OUT = ("PIP_", "UV_", "PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV", "CONDA_PREFIX")
 
 
 class InstallationError(Exception):
@@ -91,7 +91,7 @@ def as_options(locks: Sequence[str]) -> list[str]:
 
 def without_others(environ: Mapping[str, str]) -> dict[str, str]:
     """Leave out what would have another Python, another folder or another version taken."""
-    return {name: value for name, value in environ.items() if not name.startswith(OF_OTHERS)}
+    return {name: value for name, value in environ.items() if not name.startswith(LEFT_OUT)}
 
 
 def settings_of(pip: Sequence[str], environment: Mapping[str, str]) -> str:

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
@@ -29,8 +30,14 @@ class Meanwhile(Generic[Result]):
     def __init__(self, database_url: str, act: Callable[[], Result]) -> None:
         self._database_url = database_url.replace("+psycopg", "")
         self._act = act
-        self._results: list[Result] = []
-        self._thread = threading.Thread(target=lambda: self._results.append(self._act()))
+        self._result: Future[Result] = Future()
+        self._thread = threading.Thread(target=self._run)
+
+    def _run(self) -> None:
+        try:
+            self._result.set_result(self._act())
+        except BaseException as error:
+            self._result.set_exception(error)
 
     def begins(self) -> None:
         """Begin, and return when it waits for what somebody else has locked, or has ended."""
@@ -39,9 +46,8 @@ class Meanwhile(Generic[Result]):
             wait_until(lambda: not self._thread.is_alive() or connection.execute(WAITING).fetchone() != (0,))
 
     def result(self) -> Result:
-        """Wait for its end, and return what came of it."""
-        self._thread.join(PATIENCE_S)
-        return self._results[0]
+        """Wait for its end, and return what came of it, or raise it."""
+        return self._result.result(PATIENCE_S)
 
     def __enter__(self) -> Self:
         """Return it; nothing has begun."""

@@ -19,6 +19,8 @@ BATCH = 1000
 """Rows in one transaction."""
 
 LONGEST_PAUSE_S = 0.05
+"""How long others are left alone at most after a batch, in s: several looks of who waits for SQLite."""
+
 OPTIONS = {CHANGES_NOTHING_CACHED: True, "synchronize_session": False}
 
 
@@ -68,7 +70,8 @@ def delete_rows(model: type[Base], condition: Any, budget: Budget, *order: Any) 
 
 
 def delete_belonging(model: type[Base], reference: Any, ids: Sequence[str], budget: Budget) -> None:
-    """Delete the rows that refer to one of these ids, the first column of their key: few of many, and many of few.
+    """Delete the rows that refer to one of these ids: few of many, and many of few. `reference` is the first column of
+    their primary key.
 
     An id that has more than a batch is walked through by itself: with one id given, and no other way, the index leads
     right to the place where the walk goes on.
@@ -79,19 +82,20 @@ def delete_belonging(model: type[Base], reference: Any, ids: Sequence[str], budg
         _walk_along_an_index()
         query = select(reference).where(reference.in_(left)).order_by(reference).limit(BATCH)
         found = db.session.scalars(query).all()
-        few = set(found) - {found[-1]} if len(found) == BATCH else set(found)
+        done = set(found)
+        few = done - {found[-1]} if len(found) == BATCH else done
         if few:
             _delete(model, reference.in_(few))
         db.session.commit()
         if len(found) < BATCH:
             break
         delete_rows(model, reference == found[-1], budget, *order)
-        left = [id for id in left if id not in {*found}]
+        left = [id for id in left if id not in done]
 
 
 def _walk_along_an_index() -> None:
-    """Have PostgreSQL read what a batch takes, in this transaction, and not sort all that is left before it knows the
-    first thousand: it does so where it expects few rows, and of a table that grew fast it knows little.
+    """Have PostgreSQL walk along the index in this transaction. Of a table that grew fast it knows little, and where it
+    expects few rows, it sorts all that is left before it gives the first thousand.
     """
     if db.engine.dialect.name == "postgresql":
         db.session.execute(text("SET LOCAL enable_bitmapscan = off"))

@@ -3,7 +3,7 @@
 import time
 from datetime import UTC, datetime
 
-_BOOT_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # macOS has no other, and its one sleeps as little.
+_BOOT_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # That of macOS goes on in sleep, too.
 
 
 def boottime() -> float:

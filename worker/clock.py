@@ -1,7 +1,7 @@
 """The worker's own clock: it reconciles when beat's message stays away.
 
 A full Redis takes no message, so beat cannot ask; but it takes fences, so the reconciler can repair. Whoever runs it
-leaves a mark in Redis that lasts as long as the next run may keep one waiting. A thread in each process that runs tasks
+leaves a mark in Redis that expires when the next run is overdue. A thread in each process that runs tasks
 looks for the mark every `RECONCILE_INTERVAL_S`; who finds none sets it, and runs the reconciler itself. While beat's
 messages come, no thread ever finds the mark missing; while they do not, one process of all workers runs it each time.
 
@@ -32,7 +32,7 @@ PUNCTUALITY = 0.9
 
 # A plain SET is refused by a full Redis.
 _MARK = "#!lua flags=allow-oom\nreturn redis.call('SET', KEYS[1], '1', 'PX', ARGV[1])"
-_MARK_FIRST = _MARK.replace("ARGV[1])", "ARGV[1], 'NX')")
+_MARK_FIRST = "#!lua flags=allow-oom\nreturn redis.call('SET', KEYS[1], '1', 'PX', ARGV[1], 'NX')"
 
 
 def note_run() -> None:
@@ -41,7 +41,7 @@ def note_run() -> None:
 
 
 def reconcile_if_due() -> bool:
-    """Run the reconciler unless somebody did, or does, lately. Returns whether it was run."""
+    """Run the reconciler unless somebody did lately, or is at it. Returns whether it was run."""
     waiting_ms = int(PUNCTUALITY * _interval_s() * 1000)
     if get_redis().eval(_MARK_FIRST, 1, keys.RECONCILED, waiting_ms) is None:
         return False

@@ -93,8 +93,10 @@ class Findings:
     def without_database(self) -> Iterator[None]:
         """Count the hits that are answered meanwhile."""
         self._is_without_database = True
-        yield
-        self._is_without_database = False
+        try:
+            yield
+        finally:
+            self._is_without_database = False
 
     def hold(self, what: str, view: View, floors: Floors, judgement: Judgement) -> None:
         """Count what is wrong with a read."""

@@ -15,7 +15,7 @@ from bench.coherence.address import NOWHERE, Address
 from embedded.ports import LOOPBACK
 from embedded.valkey import Valkey
 
-NOBODY = (LOOPBACK, "1")
+FOLLOW_NOBODY = (LOOPBACK, "1")
 """A primary that is nowhere: who follows it is a replica, and keeps what it holds."""
 
 CLIENT_TIMEOUT_S = 5.0
@@ -78,7 +78,7 @@ class Servers:
 
     def cut_the_replica_off(self) -> None:
         """Have the replica miss what the primary is told from now on, as a replica does that lags behind."""
-        self.client(self.replica).replicaof(*NOBODY)
+        self.client(self.replica).replicaof(*FOLLOW_NOBODY)
 
     def synchronize(self) -> None:
         """Wait until the replica holds what the primary holds. Raises NotFollowing when it does not come to that."""

@@ -41,3 +41,16 @@ def test_audits_go_on_where_the_last_one_stopped_until_each_entry_was_compared(
         healed = [audit(100).healed for _ in range(12)]
     assert all(healed[:4]), "each one looks at another part"
     assert sum(healed) >= 1000
+
+
+def test_an_audit_of_a_full_redis_tells_what_it_has_found(app: Flask, alice: Person, cache: Cache) -> None:
+    session_id = alice.starts_a_drive(name="true")["id"]
+    alice.get(f"/sessions/{session_id}")
+    raw = str(cache.client.get(keys.session(session_id)))
+    cache.client.set(keys.session(session_id), raw.replace("true", "false", 1), keepttl=True)
+    cache.client.config_set("maxmemory", 1)
+    try:
+        result = run(app)
+    finally:
+        cache.client.config_set("maxmemory", 0)
+    assert (result.exit_code, result.stdout) == (1, "1 compared, 1 drifted, 1 healed\n")

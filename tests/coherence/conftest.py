@@ -1,11 +1,18 @@
 """People whose requests have contexts of their own, as in production, even where a test stands in one."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
+
+from tests.coherence.troubles import UNREACHABLE_REDIS
+from tests.hostile.applications import closed
+from tests.people import Person
+from webapp import create_app
+from webapp.config import Settings
 
 
 class ClientOfItsOwn(FlaskClient):
@@ -20,3 +27,11 @@ class ClientOfItsOwn(FlaskClient):
 def app(app: Flask) -> Flask:
     app.test_client_class = ClientOfItsOwn
     return app
+
+
+@pytest.fixture
+def cut_off(settings: Settings, alice: Person) -> Iterator[Person]:
+    """Alice, calling a process that cannot reach Redis, while others can."""
+    app = create_app(settings.model_copy(update={"redis_url": UNREACHABLE_REDIS}))
+    yield Person(app.test_client(), alice.email, alice.id, alice.tokens)
+    closed(app)

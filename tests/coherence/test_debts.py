@@ -26,8 +26,6 @@ from webapp.config import Settings
 from webapp.extensions import db
 from webapp.models import DrivingSession, MissedFence
 
-NOBODY = "redis://127.0.0.1:1/0"
-
 
 @pytest.fixture(autouse=True)
 def standing(app: Flask, cache: Cache) -> Iterator[None]:
@@ -45,14 +43,6 @@ def path(alice: Person) -> str:
     path = f"/sessions/{alice.starts_a_drive(name='old')['id']}"
     assert [alice.get(path).json["name"] for _ in range(2)] == ["old"] * 2
     return path
-
-
-@pytest.fixture
-def cut_off(settings: Settings, alice: Person) -> Iterator[Person]:
-    """Alice, calling a process that cannot reach Redis, while others can."""
-    app = create_app(settings.model_copy(update={"redis_url": NOBODY}))
-    yield Person(app.test_client(), alice.email, alice.id, alice.tokens)
-    closed(app)
 
 
 @contextmanager

@@ -14,8 +14,10 @@ from flask import Flask
 from embedded.postgres import Postgres
 from embedded.valkey import Valkey
 from tests.coherence.address import Address
-from tests.coherence.test_trust import BYPASS, HIT, MISS, read, wait_until
+from tests.coherence.reading import BYPASS, HIT, MISS, read
+from tests.coherence.troubles import FOLLOW_NOBODY
 from tests.hostile.applications import believing, closed
+from tests.meanwhile import wait_until
 from tests.people import PASSWORD, Person
 from webapp import create_app
 from webapp.config import Settings
@@ -23,8 +25,6 @@ from webapp.database import read_connection, timeline_of
 from webapp.extensions import db
 
 PASSWORD_OF_BOTH = "the same for both"
-FOLLOW_NOBODY = ("127.0.0.1", "1")
-"""A primary that is nowhere: who follows it is a replica, and keeps what it holds."""
 
 
 class Pair:

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import pytest
 from flask import Flask
 from sqlalchemy import update
-from sqlalchemy.exc import OperationalError
 
-from tests.coherence.test_trust import wait_until
+from tests.coherence.troubles import UNREADABLE
 from tests.hostile.applications import believing, closed
+from tests.meanwhile import wait_until
 from tests.people import Person
 from webapp import create_app
 from webapp.cache.reconcile import reconcile
@@ -17,8 +17,6 @@ from webapp.clock import utcnow
 from webapp.config import Settings
 from webapp.extensions import db
 from webapp.models import DrivingSession
-
-NOBODY = "redis://127.0.0.1:1/0"
 
 
 @pytest.fixture
@@ -35,14 +33,6 @@ def reader(settings: Settings, alice: Person) -> Iterator[Person]:
     closed(app)
 
 
-@pytest.fixture
-def cut_off(settings: Settings, alice: Person) -> Iterator[Person]:
-    """Alice, calling a process that cannot reach Redis."""
-    app = create_app(settings.model_copy(update={"redis_url": NOBODY}))
-    yield Person(app.test_client(), alice.email, alice.id, alice.tokens)
-    closed(app)
-
-
 def test_a_reader_without_the_database_and_a_writer_without_redis_at_the_same_time(
     reader: Person, cut_off: Person, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -50,7 +40,7 @@ def test_a_reader_without_the_database_and_a_writer_without_redis_at_the_same_ti
     assert [reader.get(path).json["name"] for _ in range(2)] == ["old"] * 2
 
     def fail() -> bool:
-        raise OperationalError("SELECT", {}, Exception("no route to host"))
+        raise UNREADABLE
 
     with monkeypatch.context() as without_the_database:
         without_the_database.setattr(cache.debts, "look", fail)

@@ -1,15 +1,14 @@
 """A process believes what it found while the table of debts was empty, for half a second, and nothing else."""
 
 import os
-import time
-from collections.abc import Callable
 
 import pytest
 from flask import Flask
-from redis import RedisError
 from sqlalchemy import update
 from sqlalchemy.exc import OperationalError
 
+from tests.coherence.reading import BYPASS, HIT, MISS, read
+from tests.coherence.troubles import TROUBLE, UNREADABLE
 from tests.people import Person
 from webapp import create_app
 from webapp.cache import keys
@@ -19,17 +18,6 @@ from webapp.clock import utcnow
 from webapp.config import Settings
 from webapp.extensions import db
 from webapp.models import DrivingSession
-
-HIT, MISS, BYPASS = "session-cache; hit", "session-cache; fwd=miss", "session-cache; fwd=bypass"
-TROUBLE = RedisError("no answer")
-UNREADABLE = OperationalError("SELECT", {}, Exception("no answer"))
-
-
-def read(driver: Person, path: str) -> tuple[str, str]:
-    """Return the name of the drive as it is served, and where it came from."""
-    answer = driver.get(path)
-    assert answer.status_code == 200, answer.get_data(as_text=True)
-    return answer.get_json()["name"], answer.headers["Cache-Status"]
 
 
 @pytest.fixture
@@ -108,10 +96,3 @@ def test_a_forked_child_doubts_what_its_parent_believes(cache: Cache) -> None:
     _, status = os.waitpid(child, 0)
     assert os.waitstatus_to_exitcode(status) == 0
     assert cache.trust.believes()
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.002)

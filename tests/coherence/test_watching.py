@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from tests.coherence.test_trust import TROUBLE, UNREADABLE, wait_until
+from tests.coherence.troubles import TROUBLE, UNREADABLE
+from tests.meanwhile import wait_until
 from webapp.cache import trust
 from webapp.cache.trust import BELIEF_S, Trust
 from webapp.database import NotThePrimaryError

@@ -4,9 +4,16 @@ from collections.abc import Mapping
 from typing import Any
 
 import redis
+from redis import RedisError
+from sqlalchemy.exc import OperationalError
 
-NOBODY = ("127.0.0.1", "1")
+FOLLOW_NOBODY = ("127.0.0.1", "1")
 """A primary that is nowhere: who follows it is a replica, and keeps what it holds."""
+
+UNREACHABLE_REDIS = "redis://127.0.0.1:1/0"
+
+TROUBLE = RedisError("no answer")
+UNREADABLE = OperationalError("SELECT", {}, Exception("no answer"))
 
 Held = Mapping[bytes, tuple[int, bytes]]
 """What a server holds: for each key how long it still lives, in ms, and what is in it."""
@@ -14,7 +21,7 @@ Held = Mapping[bytes, tuple[int, bytes]]
 TROUBLES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "no replicas": (("CONFIG", "SET", "min-replicas-to-write", "1"), ("CONFIG", "SET", "min-replicas-to-write", "0")),
     "no memory": (("CONFIG", "SET", "maxmemory", "1"), ("CONFIG", "SET", "maxmemory", "256mb")),
-    "a replica": (("REPLICAOF", *NOBODY), ("REPLICAOF", "NO", "ONE")),
+    "a replica": (("REPLICAOF", *FOLLOW_NOBODY), ("REPLICAOF", "NO", "ONE")),
 }
 """What makes a server refuse writes, and what ends that: reads are answered all the while."""
 
@@ -53,7 +60,7 @@ class Server:
         pipeline.flushall()
         for key, (ttl_ms, dumped) in to.items():
             pipeline.restore(key, ttl_ms, dumped)
-        pipeline.replicaof(*NOBODY)
+        pipeline.replicaof(*FOLLOW_NOBODY)
         pipeline.replicaof("NO", "ONE")
         pipeline.execute_command("CLIENT", "KILL", "TYPE", "normal")
         pipeline.execute()

@@ -57,7 +57,7 @@ CLOCKS: dict[str, Callable[[int, int, random.Random], float]] = {
 
 @dataclass
 class LongDrive:
-    """A drive of so many blocks of `PER_BLOCK` readings each, whose clock goes as `clock` says."""
+    """A drive of these blocks, each with `PER_BLOCK` readings."""
 
     session_id: str
     user_id: str

@@ -1,6 +1,7 @@
 """The list of a driver's sessions."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -62,11 +63,17 @@ def test_a_cached_read_costs_what_the_readme_says(
 ) -> None:
     alice.starts_a_drive()
     assert alice.get(path).status_code == alice.get(path).status_code == 200
-    mgets = lambda: cache.client.info("commandstats")["cmdstat_mget"]["calls"]  # noqa: E731 - asked twice
-    asked, before = [], mgets()
+
+    def mgets() -> int:
+        return int(cache.client.info("commandstats")["cmdstat_mget"]["calls"])
+
+    def note(*of: Any) -> None:
+        asked.append(of[2])
+
+    asked: list[str] = []
+    before = mgets()
     with app.app_context():
         engine = db.engine
-    note = lambda *of: asked.append(of[2])  # noqa: E731 - SQLAlchemy passes six arguments
     event.listen(engine, "before_cursor_execute", note)
     assert alice.get(path).status_code == 200
     event.remove(engine, "before_cursor_execute", note)

@@ -2,7 +2,7 @@
 
 import structlog
 from sqlalchemy import select
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from webapp.auth import audit, erasure, limits, logins, passwords
 from webapp.auth.guard import Caller
@@ -38,8 +38,9 @@ def require_uncommon(password: str, email: str | None, pointer: str) -> None:
 
 
 def require_password(caller: Caller, password: str) -> str:
-    """Hold a password against the account's, and return the hash that it matches. Raises 403, or 429: whoever holds a
-    stolen token must not find the password by trying.
+    """Hold a password against the account's, and return the hash that it matches.
+
+    Raises 403, 503, or 429: whoever holds a stolen token must not find the password by trying.
     """
     email = caller.user.document["email"]
     limits.limit_guesses(email)
@@ -65,8 +66,8 @@ def change_password(
 ) -> tuple[User, Login]:
     """Set a new password; every login dies, and a new one begins. Returns the user and that login.
 
-    The calling login dies too: whoever holds a copy of one of its tokens would otherwise stay in. Raises 401, 403 or
-    422.
+    The calling login dies too: whoever holds a copy of one of its tokens would otherwise stay in. Raises 401, 403, 422,
+    429 or 503.
     """
     require_uncommon(new, caller.user.document["email"], "/new_password")
     with passwords.turn():
@@ -101,7 +102,7 @@ def set_active(user: User, is_active: bool, actor_id: str | None) -> None:
 
 
 def delete_account(caller: Caller, password: str) -> None:
-    """Close an account for good, and erase it. Raises 403.
+    """Close an account for good, and erase it. Raises 401, 403, 429 or 503.
 
     The erasing takes transactions of its own, after the closing. A request that was under way has either stored by
     then, and is met, or will find the account closed (`logins.hold_account`). What takes too long for a request is
@@ -118,7 +119,7 @@ def delete_account(caller: Caller, password: str) -> None:
         user.is_active, user.deleted_at = False, utcnow()
     try:
         erasure.erase_account(caller.user.id, Budget(erasure.IN_THE_REQUEST_S))
-    except DBAPIError as error:
+    except SQLAlchemyError as error:
         # The account is closed, and that is what is acknowledged.
         db.session.rollback()
         log.warning("erasing_left_to_the_worker", user_id=caller.user.id, error=type(error).__name__)

@@ -7,7 +7,7 @@
 4. A day later the empty rows go (`webapp.auth.expiry`).
 
 The request itself does 2 and 3 for as long as `IN_THE_REQUEST_S`, which is enough for thousands of drives. The worker
-goes on, and does 3 for drives that were deleted one by one. It is found again from the rows what is left to do, so a
+goes on, and does 3 for drives that were deleted one by one. What is left to do is found again in the rows, so a
 process that dies loses nothing: drives of a deleted account that are not deleted, and deleted drives that count
 readings.
 """
@@ -32,7 +32,7 @@ log = structlog.get_logger(__name__)
 IN_THE_REQUEST_S = 1.0
 
 WITH_THE_READINGS: dict[str, Any] = {"readings_count": 0, "sums": None}
-"""What goes with the readings of a drive: it tells how far that has come, and what they amounted to."""
+"""What is reset when the readings of a drive are gone. A count above 0 says that they are not."""
 
 WRITTEN_BY_PEOPLE: dict[str, Any] = {"name": None, "notes": None, "tags": [], "vehicle": None, "device": None}
 """The columns of a drive that are erased at once, and what stands there afterwards."""

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import structlog
+from redis import OutOfMemoryError
 
 from webapp.cache import keys, warming
 from webapp.cache.driving_sessions import SESSIONS
@@ -40,28 +41,34 @@ def audit(sample: int) -> AuditReport:
     """
     get_cache().trust.settle()
     report, seen = AuditReport(), set[str]()
-    cursor = 0
-    for cursor, ids in _round_trip():  # noqa: B007 - where it stopped is where the next one begins
+    for ids in _round_trip():
         fresh = [id for id in ids if id not in seen]
         seen.update(fresh)
         _compare(fresh, report)
         if report.compared >= sample:
             break
-    get_redis().set(keys.AUDIT_CURSOR, cursor)
     if report.drifted:
         log.error("cache_drift", compared=report.compared, drifted=report.drifted, healed=report.healed)
     return report
 
 
-def _round_trip() -> Iterator[tuple[int, list[str]]]:
-    """Walk over all cached sessions, from where the last audit stopped, once round. Yields cursors and ids."""
+def _round_trip() -> Iterator[list[str]]:
+    """Walk over the ids of all cached sessions, from where the last audit stopped, once round."""
     redis = get_redis()
     cursor = int(redis.get(keys.AUDIT_CURSOR) or 0)
     ends_left = 2 if cursor else 1
     while ends_left:
         cursor, found = redis.scan(cursor, match=f"{keys.SESSION_PREFIX}*", count=BATCH)
         ends_left -= cursor == 0
-        yield cursor, [str(key).removeprefix(keys.SESSION_PREFIX) for key in found]
+        _note_cursor(cursor)
+        yield [str(key).removeprefix(keys.SESSION_PREFIX) for key in found]
+
+
+def _note_cursor(cursor: int) -> None:
+    try:
+        get_redis().set(keys.AUDIT_CURSOR, cursor)
+    except OutOfMemoryError:
+        log.warning("redis_full", operation="audit")  # The next audit begins where this one did.
 
 
 def _compare(ids: list[str], report: AuditReport) -> None:

@@ -138,7 +138,7 @@ class Coherence:
             cache.trust.watch()  # A process that only writes need not wait each time, if it does.
             owed = Owed(pending.floors, pending.timeline, pending.debts, pending.committed_at)
             cache.debts.wait(owed, may_try=lambda: not cache.trust.is_out_of_reach)
-        warm = [key for key in pending.turned if key.startswith(self._warmed_prefixes)] if self._warmed_prefixes else []
+        warm = [key for key in pending.turned if key.startswith(self._warmed_prefixes)]
         if warm:
             warming.ask(warm)
 

@@ -52,6 +52,7 @@ acknowledged may be old.
 """
 
 BATCH = 500
+"""Debts that one look shows, and one payment takes: one round trip to Redis, well within its time limit."""
 
 _TABLE = MissedFence.__table__
 

@@ -75,7 +75,8 @@ class Stamps(Protocol):
 
 
 # A stored string is "v|stamp|version|body" or "p|stamp|floor|holder". Whatever does not match, is of another Redis
-# type or carries another stamp counts as absent and is overwritten. `state` returns kind, number, rest.
+# type or carries another stamp counts as absent and is overwritten. `state` returns kind, number, rest, and the
+# number as it is written.
 _STATE = """
 local function state(key, stamp)
   local raw = redis.pcall('GET', key)

@@ -57,7 +57,7 @@ def load(kind: Kind, id: str) -> Entry:
         return kind.load(connection, [id]).get(id, MISSING)
 
 
-def load_under(timeline: str, kind: Kind, ids: Sequence[str]) -> tuple[dict[str, Entry], bool]:
+def load_under(kind: Kind, ids: Sequence[str], timeline: str) -> tuple[dict[str, Entry], bool]:
     """Read entries from the database, and say whether it still has the timeline under which they were leased.
 
     If not, a failover came in between, and these rows may have numbers that other rows had before: do not put them.
@@ -94,7 +94,7 @@ def fill(kind: Kind, id: str) -> tuple[Entry, Source]:
 def _load_and_put(kind: Kind, ids: Sequence[str], token: str, timeline: str) -> tuple[dict[str, Entry], int]:
     """Load what was leased and put it. Return it, and how many were taken."""
     try:
-        entries, is_the_same_database = load_under(timeline, kind, ids)
+        entries, is_the_same_database = load_under(kind, ids, timeline)
     except SQLAlchemyError:
         get_cache().entries.give_back(map(kind.key, ids), token, timeline)
         raise
@@ -137,6 +137,8 @@ def refresh(kind: Kind, ids: Sequence[str]) -> int:
     """Load many ids and put them in place of their values, which begins their TTL anew. Return how many were
     renewed.
     """
+    if not ids:
+        return 0
     timeline = get_cache().stamp.timeline
-    entries, is_the_same_database = load_under(timeline, kind, ids) if ids else ({}, False)
+    entries, is_the_same_database = load_under(kind, ids, timeline)
     return put(kind, entries, "", timeline) if is_the_same_database else 0

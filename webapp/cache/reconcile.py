@@ -56,30 +56,30 @@ class Report:
 def reconcile() -> Report:
     """Compare the rows that changed lately with Redis, and repair. Raises RedisError and SQLAlchemy's errors."""
     get_cache().trust.settle()
-    report, began = Report(), utcnow()
-    last = _last_comparison()
+    report, began, stamp = Report(), utcnow(), get_cache().stamp.text
+    last = _last_comparison(stamp)
     for kind in KINDS:
         since = max(began - timedelta(seconds=kind.ttl_s()), last) - timedelta(seconds=MARGIN_S)
         with read_connection() as connection:
             changed = iter(kind.changed_since(connection, since))
         while batch := dict(islice(changed, BATCH)):
             _compare(kind, batch, report)
-    _note_comparison(began)
+    _note_comparison(stamp, began)
     _warm_what_was_lost(report)
     if report.behind:
         log.warning("reconcile_repaired", compared=report.compared, behind=report.behind)
     return report
 
 
-def _last_comparison() -> datetime:
-    """Return when the last comparison began with what this server and this database hold."""
-    stamp, _, began = str(get_cache().client.get(keys.LAST_COMPARISON) or "").partition(" ")
-    return datetime.fromisoformat(began) if stamp == get_cache().stamp.text else _NEVER
+def _last_comparison(stamp: str) -> datetime:
+    """Return when the last comparison began with what the server and the database of this stamp hold."""
+    compared, _, began = str(get_cache().client.get(keys.LAST_COMPARISON) or "").partition(" ")
+    return datetime.fromisoformat(began) if compared == stamp else _NEVER
 
 
-def _note_comparison(began: datetime) -> None:
+def _note_comparison(stamp: str, began: datetime) -> None:
     try:
-        get_cache().client.set(keys.LAST_COMPARISON, f"{get_cache().stamp.text} {began.isoformat()}")
+        get_cache().client.set(keys.LAST_COMPARISON, f"{stamp} {began.isoformat()}")
     except OutOfMemoryError:
         log.warning("redis_full", operation="reconcile")  # The next comparison looks at more than it need.
 

@@ -113,7 +113,7 @@ class Cache:
         try:
             info: Mapping[str, Any] = self.client.info(*INFO_SECTIONS)
         except ResponseError as error:
-            _warn_that_who_it_is_is_unknown(error)
+            log.debug("redis_run_id_unknown", error=str(error))  # Each new connection warns of it.
         else:
             self._heed(info, asked)
         self.entries.fence({key: beat})
@@ -130,7 +130,8 @@ class Cache:
         try:
             text = str(connection.read_response())
         except ResponseError as error:
-            _warn_that_who_it_is_is_unknown(error)
+            # The account may not call INFO. A restart from a snapshot is then bounded by the reconciler alone.
+            log.warning("redis_run_id_unknown", error=str(error))
             text = ""
         info = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
         connection.generation = self._heed(info, asked)
@@ -171,11 +172,6 @@ def _connection_options(settings: "Settings") -> dict[str, Any]:
         **keepalive,
         **tls,
     }
-
-
-def _warn_that_who_it_is_is_unknown(error: ResponseError) -> None:
-    """Say that the account may not call INFO. A restart from a snapshot is then bounded by the reconciler alone."""
-    log.warning("redis_run_id_unknown", error=str(error))
 
 
 def init_redis(app: Flask) -> Cache:

@@ -9,7 +9,7 @@ It has four parts, and a change of any of them makes all that was cached before 
 * the timeline of PostgreSQL, which a standby gets anew when it is promoted. The commits that it never received are
   lost, so a version number may be given out twice.
 
-The first three belong to a connection to Redis, and are read whenever one is made. The timeline belongs to a
+The second and third belong to a connection to Redis, and are read whenever one is made. The timeline belongs to a
 transaction: a writer fences under the one that it read in its own, because what the process knew before may be old.
 """
 
@@ -28,12 +28,12 @@ LEFT = -1
 
 
 def server_of(info: Mapping[str, str]) -> str:
-    """Return what identifies a server and its term as a primary, of its answer to INFO."""
+    """Return what identifies a server and its term as a primary, from its answer to INFO."""
     return f"{info.get('run_id', '')[:ID_LENGTH]}.{info.get('master_replid', '')[:ID_LENGTH]}"
 
 
 def is_replica(info: Mapping[str, str]) -> bool:
-    """Say whether a server follows another one, of its answer to INFO."""
+    """Say whether a server follows another one, from its answer to INFO."""
     return info.get("role", "master") != "master"
 
 

@@ -12,6 +12,7 @@ import structlog
 from flask import current_app
 from redis import OutOfMemoryError, RedisError
 from sqlalchemy import Connection, and_, select
+from sqlalchemy.exc import SQLAlchemyError
 
 from webapp.cache import fills, keys
 from webapp.cache.entries import Entry, new_lease_token
@@ -77,12 +78,13 @@ def warm(user_id: str) -> None:
 
 
 def cache_user_session(user_id: str, user_data: Mapping[str, Any], ttl_minutes: int) -> bool:
-    """Cache `user_data` (made by `user_data()`) under `user:{user_id}` for `ttl_minutes`, unless the user changed
-    since.
+    """Cache `user_data` (made by `user_data()`) under `user:{user_id}` for `ttl_minutes`.
+
+    If the user changed since, the row as it is now is cached.
 
     The data was loaded before the lease was taken, and might be old by now; so its version is held against the row
-    once more, under the lease, and what is in the row by now is cached if it differs. Returns whether anything was
-    stored. Redis being away is no error.
+    once more, under the lease. Returns whether anything was stored. That Redis or the database is away by now is no
+    error: what the data is of has been committed.
     """
     cache, key, token = get_cache(), keys.user(user_id), new_lease_token()
     timeline = cache.stamp.timeline
@@ -97,6 +99,7 @@ def cache_user_session(user_id: str, user_data: Mapping[str, Any], ttl_minutes: 
             return False
         return cache.entries.put({key: entry}, ttl_minutes * 60, token, timeline)[0]
     except OutOfMemoryError:
+        log.warning("redis_full", kind=USERS.name)
         return False
     except RedisError as error:
         cache.trust.doubt(error, operation="cache_user_session")
@@ -104,14 +107,20 @@ def cache_user_session(user_id: str, user_data: Mapping[str, Any], ttl_minutes: 
 
 
 def _as_it_is_now(user_id: str, user_data: Mapping[str, Any], timeline: str) -> Entry | None:
-    """Return the user's entry, made of `user_data` if the row still has that version. None after a failover."""
-    with read_connection() as connection:
-        version = connection.scalar(select(User.version).where(User.id == user_id))
-        if timeline_of(connection) != timeline:
-            return None
-        if version == user_data["version"]:
-            return Entry(user_data["version"], orjson.dumps(dict(user_data)).decode())
-        return _load(connection, [user_id]).get(user_id, MISSING)
+    """Return the user's entry, made of `user_data` if the row still has that version. None if the database is another
+    one by now, or away.
+    """
+    try:
+        with read_connection() as connection:
+            version = connection.scalar(select(User.version).where(User.id == user_id))
+            if timeline_of(connection) != timeline:
+                return None
+            if version == user_data["version"]:
+                return Entry(user_data["version"], orjson.dumps(dict(user_data)).decode())
+            return _load(connection, [user_id]).get(user_id, MISSING)
+    except SQLAlchemyError as error:
+        log.warning("user_not_cached", error=type(error).__name__)
+        return None
 
 
 def _load(connection: Connection, user_ids: Sequence[str]) -> dict[str, Entry]:

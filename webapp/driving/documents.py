@@ -1,8 +1,8 @@
 """How large a drive's document may be: it is kept in the cache, and read from it again and again.
 
-Bounded are bytes of JSON, whatever characters they spell: what a client writes into a document, and of that what stands
-in lists, of which a page has up to a hundred rows. A document that is too large already, from before there were bounds,
-may shrink.
+The bounds are in bytes of JSON: one for all that a client writes into a document, and a smaller one for what of it
+stands in lists, of which a page has up to a hundred rows. A document that is too large already, from before there were
+bounds, may shrink.
 """
 
 from collections.abc import Collection, Mapping

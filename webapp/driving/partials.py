@@ -23,8 +23,8 @@ from webapp.driving.chunks import Reading
 
 MAX_GAP_MS = 300_000
 MICRO = 1_000_000
-LONGEST = 2**63
-"""What JSON's readers agree on."""
+MAX_JSON_INTEGER = 2**63 - 1
+"""orjson writes no longer integer."""
 
 Partial = dict[str, Any]
 Travel = dict[str, Any]
@@ -93,7 +93,7 @@ def joined_travel(left: Travel | None, right: Travel | None) -> Travel | None:
     area, moving, idle = _intervals([(left["ends"][1], right["ends"][0])])
     area += area_of(left) + area_of(right)
     moving, idle = moving + left["sums"][1] + right["sums"][1], idle + left["sums"][2] + right["sums"][2]
-    sums = [area if area < LONGEST else str(area), moving, idle]
+    sums = [area if area <= MAX_JSON_INTEGER else str(area), moving, idle]
     return {"ends": [left["ends"][0], right["ends"][1]], "sums": sums}
 
 

@@ -1,4 +1,5 @@
-"""Taking readings in: into chunks, and into the drive's sums. Works in `db.session` and commits nothing.
+"""Taking readings in: into chunks, and into the drive's sums. Works in `db.session` and commits nothing, except before
+a refusal (`sessions.told`).
 
 1. The session's row is locked, so that batches of one drive queue.
 2. Readings out of bounds are rejected one by one; the rest are kept.
@@ -29,7 +30,11 @@ from webapp.models.driving_session import ACTIVE
 ACCEPTED_AFTER_END = timedelta(hours=24)
 MAX_BEFORE_START = timedelta(minutes=5)
 MAX_BLOCKS_OF_BATCH = 16
+"""The contract's bound. A batch of 1,000 readings in order touches five at most."""
+
 MAX_BLOCKS_OF_DRIVE = 20_000
+"""The contract's bound: 5 million readings in order, nearly 6 days at 10 Hz."""
+
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 # Readings, each with its place in the batch.

@@ -1,4 +1,5 @@
-"""The life of a drive: start, change, end, delete, abandon. Each function works in `db.session` and commits nothing.
+"""The life of a drive: start, change, end, delete, abandon. Each function works in `db.session` and commits nothing,
+except before a refusal (`told`).
 
 active → completed (the client ended it) or → abandoned (no contact for 15 minutes, by the server's clock).
 """

@@ -34,8 +34,13 @@ Status = Literal["live", "final"]
 Summary = dict[str, Any]
 
 NO_READINGS: Partial = {
-    **{"first": [0, 0], "last": [0, 0], "travel": None, "harsh": None},
-    **{"speed": None, "fatigue": None, "perclos": None},
+    "first": [0, 0],
+    "last": [0, 0],
+    "travel": None,
+    "harsh": None,
+    "speed": None,
+    "fatigue": None,
+    "perclos": None,
 }
 
 

@@ -91,7 +91,7 @@ class Threads(Executor):
                 self._surplus += 1  # Whoever is done next ends: our stand-in, or somebody else.
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Let each thread end after what it does."""
+        """Let each thread end after what it does. Waits for nobody and cancels nothing, whatever is asked."""
         self._work.put(None)
 
     def _start_one_more(self) -> None:

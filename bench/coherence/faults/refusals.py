@@ -7,10 +7,11 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 import redis
 
 from bench.coherence.faults.base import wait
-from bench.coherence.servers import NOBODY, Servers
+from bench.coherence.servers import FOLLOW_NOBODY, Servers
+from webapp.cache.trust import BELIEF_S
 
-PROBE_S, BELIEF_S, LONGEST_S = 0.1, 0.5, 1.3
-"""How often processes look, how long they believe, and longer than that, in s."""
+PROBE_S, LONGEST_S = 0.1, 1.3
+"""How often processes look, and longer than they believe, in s."""
 
 FLAPS = (5, 12)
 MORE_THAN_THERE_ARE = 10
@@ -45,7 +46,7 @@ def without_replicas(servers: Servers) -> Iterator[Callable[[bool], object]]:
 def as_a_replica(servers: Servers) -> Iterator[Callable[[bool], object]]:
     """READONLY, as a primary that was demoted in favour of nobody, and is promoted again."""
     client = servers.client(servers.primary)
-    yield lambda is_refusing: client.replicaof(*(NOBODY if is_refusing else ("NO", "ONE")))
+    yield lambda is_refusing: client.replicaof(*(FOLLOW_NOBODY if is_refusing else ("NO", "ONE")))
 
 
 @contextmanager

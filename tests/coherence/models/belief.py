@@ -12,7 +12,7 @@
 * The *clock* goes on at any moment, so whoever takes no step meanwhile is frozen, for as long as it likes.
 
 An observer reads in every state, in each process that believes: a look at belief and a read of the key, at once. What
-is acknowledged is acknowledged as early as it may be. `weaker` holds the rules that are not enough.
+is acknowledged is acknowledged as early as it may be. What is not enough is in `weaker_*`.
 """
 
 from collections.abc import Callable, Iterator, Mapping

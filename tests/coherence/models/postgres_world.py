@@ -112,10 +112,3 @@ class World(NamedTuple):
         knows = f"the process {'believes' if self.process.believes else 'doubts'} on timeline {self.process.timeline}"
         held = "absent" if self.key == ABSENT else f"{self.key} {self.row and f'({self.row}) '}stamped {self.stamp}"
         return f"row {self.rows[-1]}  {held:42}  promised {self.promised}  {knows}"
-
-
-class Move(NamedTuple):
-    """One atomic step, and the world after it."""
-
-    what: str
-    after: World

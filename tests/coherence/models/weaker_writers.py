@@ -14,7 +14,7 @@ LOOKING, SOME_DEBT = Debt(-2), Debt(-3)
 
 
 class AcknowledgesWhenRefused(Belief):
-    """A write whose fence is refused is acknowledged at once; no debts. The protocol of the first stage."""
+    """A write whose fence is refused is acknowledged at once; no debts. The protocol before debts (decision 4)."""
 
     def debt_before_commit(self, version: int) -> Debt:
         return NO_DEBT
