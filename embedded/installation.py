@@ -96,7 +96,8 @@ def without_others(environ: Mapping[str, str]) -> dict[str, str]:
 
 def settings_of(pip: Sequence[str], environment: Mapping[str, str]) -> str:
     """Return all that pip was told by files and variables, a line each, as `pip config list` prints it."""
-    answer = subprocess.run([*pip, "config", "list"], env=environment, stdout=subprocess.PIPE, text=True, check=False)
+    audible = {**environment, "PIP_QUIET": "0"}  # Or a pip that was told to be quiet says nothing here.
+    answer = subprocess.run([*pip, "config", "list"], env=audible, stdout=subprocess.PIPE, text=True, check=False)
     if answer.returncode:
         raise InstallationError("pip cannot read its own settings")
     return answer.stdout

@@ -4,7 +4,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +13,8 @@ from sqlalchemy import delete, func, select
 
 from tests.coherence.interleave import at_commit
 from tests.hostile.applications import believing, closed
+from tests.hostile.elsewhere import at
+from tests.meanwhile import wait_until
 from tests.people import Person
 from webapp import create_app
 from webapp.cache import debts, keys
@@ -21,9 +22,9 @@ from webapp.cache.coherence import coherence
 from webapp.cache.debts import WAIT_S, Debts, owe
 from webapp.cache.entries import Held
 from webapp.cache.redis import Cache
-from webapp.cache.trust import BELIEF_S
 from webapp.config import Settings
 from webapp.extensions import db
+from webapp.http.threads import Threads
 from webapp.models import DrivingSession, MissedFence
 
 
@@ -213,14 +214,11 @@ def test_processes_share_the_debts_and_none_believes_before_all_are_paid(
         closed(other)
 
 
-def test_who_looks_waits_for_no_writer_on_sqlite_either(tmp_path: Path, settings: Settings) -> None:
-    app = create_app(settings.model_copy(update={"database_url": f"sqlite:///{tmp_path / 'busy.db'}"}))
-    cache: Cache = app.extensions["cache"]
-    try:
-        with app.app_context():
-            db.create_all()
-            with db.engine.begin() as writer:
-                writer.execute(delete(MissedFence))
-                assert seconds_of(cache.debts.look) < BELIEF_S / 5
-    finally:
-        closed(app)
+def test_a_writer_that_waits_lends_its_place_to_others(app: Flask, alice: Person, cache: Cache, path: str) -> None:
+    threads: Threads = app.extensions["threads"]
+    places = app.config["SETTINGS"].web_threads
+    with refusing(cache):
+        writes = [threads.submit(at(app, alice).patch, path, json={"name": f"{n}"}) for n in range(places)]
+        wait_until(lambda: owed() > 0)
+        assert threads.submit(at(app, alice).get, "/users/me").result(WAIT_S / 2).status_code == 200
+    assert {write.result(30).status_code for write in writes} == {200}

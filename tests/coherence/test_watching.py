@@ -152,6 +152,20 @@ def test_a_defect_leaves_the_process_in_doubt_and_the_thread_alive(watching: Tru
     wait_until(watching.believes)
 
 
+def test_a_process_that_can_start_no_thread_believes_nothing_and_tries_again(
+    outside: Outside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    crowded = Trust(0.01, outside.probe, outside.leave, outside)
+    with monkeypatch.context() as without_room:
+        without_room.setattr(threading.Thread, "start", fail)
+        assert not crowded.believes()
+    wait_until(crowded.believes)
+    crowded.stop()
+
+
 @pytest.mark.parametrize("for_s", [0.6, 1.5])
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 def test_a_process_that_was_stopped_believes_nothing_when_it_wakes_until_it_has_looked(for_s: float) -> None:

@@ -1,37 +1,21 @@
-"""What one account may do: so many starts, so many readings, so many blocks, and documents that stay small."""
+"""What one account may do: so many starts, so many readings, so many blocks."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
-import orjson
 import pytest
-from flask import Flask
+from sqlalchemy.exc import OperationalError
 from werkzeug.test import TestResponse
 
-from tests.hostile.applications import believing, closed
+from tests.driving.makers import MakeDriver
 from tests.people import Person
-from webapp import create_app
-from webapp.config import Settings
+from webapp.auth import logins
 from webapp.driving import readings
 from webapp.driving.chunks import CHUNK_SEQS
-from webapp.driving.documents import MAX_DOCUMENT_BYTES, OF_THE_SERVER_BYTES
+from webapp.driving.limits import cost_of
+from webapp.driving.schemas import Reading
 
 START = "2026-01-05T08:00:00.000Z"
-MakeDriver = Callable[..., Person]
-
-
-@pytest.fixture
-def driver_with(app: Flask, settings: Settings) -> Iterator[MakeDriver]:
-    """Make drivers of applications with other settings."""
-    made = []
-
-    def make(**changed: object) -> Person:
-        made.append(believing(create_app(settings.model_copy(update=changed))))
-        return Person.registered(made[-1], "carol@example.com")
-
-    yield make
-    for further in made:
-        closed(further)
 
 
 def reading(seq: int, second: int = 0) -> dict[str, Any]:
@@ -128,82 +112,63 @@ def test_all_readings_of_an_account_are_counted_also_repeated_and_rejected_ones(
 ) -> None:
     carol = driver_with(ratelimit_readings_per_account="100/day")
     session = carol.starts_a_drive(started_at=START)
-    for seqs in ([0] * 30, [0] * 30, [n * CHUNK_SEQS for n in range(40)]):
-        assert uploads(carol, session, seqs).status_code == 200
+    early = [{"seq": seq, "t": "2025-01-05T08:00:00Z"} for seq in range(40)]
+    assert uploads(carol, session, [0] * 30).json["duplicates"] == 29
+    assert uploads(carol, session, [0] * 30).json["duplicates"] == 30
+    assert len(carol.post(f"/sessions/{session['id']}/readings", json={"readings": early}).json["rejected"]) == 40
     refused = uploads(carol, session, [1])
 
     assert_limited(refused, '"readings";q=100;w=86400')
-    assert carol.get(f"/sessions/{session['id']}").json["readings_count"] == 16
+    assert carol.get(f"/sessions/{session['id']}").json["readings_count"] == 1
     assert uploads(alice, alice.starts_a_drive(started_at=START), [1]).status_code == 200
 
 
-# Documents
+def test_a_batch_counts_as_many_readings_as_it_costs() -> None:
+    def cost(seqs: Iterable[int]) -> int:
+        return cost_of([Reading.model_construct(seq=seq) for seq in seqs])
+
+    assert cost(range(10)) == 10
+    assert cost(range(250, 260)) == 10, "two blocks, in order"
+    assert cost(range(200, 1200)) == 1000, "five blocks, in order"
+    assert cost(n * CHUNK_SEQS for n in range(16)) == 14 * CHUNK_SEQS
+    assert cost(n * CHUNK_SEQS for n in range(1000)) == 14 * CHUNK_SEQS, "those beyond 16 are rejected"
 
 
-LARGEST = {
-    "notes of 4,000 letters": {"notes": "x" * 4_000},
-    "notes of 4,000 Chinese characters": {"notes": "路" * 4_000},
-    "20 tags of 50 Chinese characters": {"tags": ["路" * 49 + chr(0x4E00 + n) for n in range(20)]},
-    "a device and a vehicle": {"vehicle": {"a": "x" * 4_000}, "device": {"a": "x" * 4_000}},
-}
-TOO_LARGE = {
-    "notes of 4,000 emoji": ({"notes": "🚗" * 4_000}, "/notes"),
-    "notes of 4,000 control characters": ({"notes": "\u0001" * 4_000}, "/notes"),
-    "notes and a device": ({"notes": "路" * 4_000, "device": {"a": "x" * 4_000}}, "/notes"),
-    "tags and a vehicle": ({"tags": ["x" * 50] * 20, "vehicle": {"a": "x" * 4_000}}, "/vehicle"),
-    "tags of emoji": ({"tags": ["🚗" * 50] * 20, "name": "🚗" * 200}, "/tags"),
-}
+def test_a_batch_that_is_too_large_for_what_is_left_takes_nothing_of_it(driver_with: MakeDriver) -> None:
+    carol = driver_with(ratelimit_readings_per_account="100/day")
+    session = carol.starts_a_drive(started_at=START)
+    assert uploads(carol, session, list(range(60))).status_code == 200
+    assert_limited(uploads(carol, session, list(range(60, 120))), '"readings";q=100;w=86400')
+    assert uploads(carol, session, list(range(60, 100))).status_code == 200
 
 
-@pytest.mark.parametrize("fields", LARGEST.values(), ids=LARGEST.keys())
-def test_a_document_of_up_to_16_kib_is_kept(alice: Person, fields: dict[str, Any]) -> None:
-    session = alice.starts_a_drive(**fields)
-    assert {name: session[name] for name in fields} == fields
-    assert len(alice.get(f"/sessions/{session['id']}").data) <= MAX_DOCUMENT_BYTES
-
-
-@pytest.mark.parametrize(("fields", "pointer"), TOO_LARGE.values(), ids=TOO_LARGE.keys())
-def test_a_larger_document_is_refused_by_its_bytes_and_nothing_is_lost(
-    alice: Person, fields: dict[str, Any], pointer: str
+def test_what_failed_or_was_refused_counts_for_nothing(
+    driver_with: MakeDriver, alice: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    refused = alice.post("/sessions", json=fields)
-    assert (refused.status_code, refused.json["code"]) == (422, "validation_failed")
-    assert [(each["pointer"], each["code"]) for each in refused.json["errors"]] == [(pointer, "document_too_large")]
+    carol = driver_with(ratelimit_readings_per_account="100/day", ratelimit_starts_per_account="2/hour")
 
-    changeable = {name: value for name, value in fields.items() if name != "device"}
-    device = {name: value for name, value in fields.items() if name == "device"}
-    session = alice.starts_a_drive(name="To work", **device)
-    before = alice.get(f"/sessions/{session['id']}").json
-    assert alice.patch(f"/sessions/{session['id']}", json=changeable).json["errors"][0]["pointer"] == pointer
-    assert alice.get(f"/sessions/{session['id']}").json == before
+    def fail(*_: object) -> None:
+        raise OperationalError("COMMIT", {}, Exception("server closed the connection unexpectedly"))
 
+    session = carol.starts_a_drive(started_at=START)
+    with monkeypatch.context() as without_the_database:
+        without_the_database.setattr(readings, "_store", fail)
+        assert [uploads(carol, session, list(range(100))).status_code for _ in range(3)] == [503] * 3
+    assert uploads(carol, alice.starts_a_drive(), list(range(100))).status_code == 404
+    assert uploads(carol, session, list(range(100))).status_code == 200
 
-def test_a_document_that_was_too_large_before_may_change_and_shrink(alice: Person, monkeypatch: Any) -> None:
-    with monkeypatch.context() as patch:
-        patch.setattr("webapp.driving.documents.BOUNDS", ())
-        session = alice.starts_a_drive(notes="🚗" * 4_000)
-    path = f"/sessions/{session['id']}"
-
-    assert alice.patch(path, json={"name": "longer than null"}).status_code == 422
-    assert alice.patch(path, json={"notes": "🚗" * 3_990, "name": "x"}).status_code == 200
-    assert alice.patch(path, json={"notes": None, "name": "longer"}).status_code == 200
+    carol.post(f"/sessions/{session['id']}/end")
+    with monkeypatch.context() as without_the_database:
+        without_the_database.setattr(logins, "hold_account", fail)
+        assert [carol.post("/sessions", json={}).status_code for _ in range(3)] == [503] * 3
+    assert carol.starts_a_drive()
 
 
-def test_what_the_server_writes_into_a_document_has_its_room(alice: Person) -> None:
-    session = alice.starts_a_drive(client_session_id="01890000-0000-7000-8000-000000000000", started_at=START)
-    huge = 2**63 - 1
-    summary = dict.fromkeys(session["summary"], -1.7976931348623157e308) | {"status": "final"}
-    document = {name: START if value is None else value for name, value in session.items()}
-    document |= {"version": huge, "last_seq": huge, "readings_count": huge, "end_reason": "timeout", "summary": summary}
-    document |= {"status": "abandoned"} | dict.fromkeys(("name", "notes", "tags", "vehicle", "device"))
-    assert len(orjson.dumps(document)) <= OF_THE_SERVER_BYTES
-
-
-def test_a_page_of_a_hundred_of_the_largest_rows_is_small(driver_with: MakeDriver) -> None:
-    carol = driver_with(ratelimit_starts_per_account="1000/hour")
-    row = {"notes": "x" * 4_000, "device": {"a": "x" * 4_000}, "vehicle": {"a": "x" * 4_000}}
-    for _ in range(100):
-        carol.post(f"/sessions/{carol.starts_a_drive(**row)['id']}/end")
-    page = carol.get("/sessions?limit=100")
-    assert len(page.json["data"]) == 100
-    assert len(page.data) < 100 * 5 * 1024
+def test_answers_that_are_kept_are_limited_by_account(driver_with: MakeDriver) -> None:
+    carol = driver_with(ratelimit_starts_per_account="4/hour")
+    body = {"client_session_id": "01890000-0000-7000-8000-000000000000"}
+    statuses = [
+        carol.post("/sessions", json=body, headers={"Idempotency-Key": f"key {number}"}).status_code
+        for number in range(6)
+    ]
+    assert statuses == [201] * 4 + [429] * 2

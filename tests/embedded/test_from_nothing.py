@@ -42,6 +42,7 @@ def hostile(tools: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
         "PIP_CONSTRAINT": str(folder / "constraints.txt"),
         "PIP_TARGET": str(folder / "elsewhere"),
         "PIP_NO_BINARY": ":all:",
+        "PIP_QUIET": "1",
         "PYTHONPATH": str(folder),
         "PYTHONHOME": str(folder),
     }

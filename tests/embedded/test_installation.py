@@ -57,6 +57,7 @@ def test_the_files_of_pip_count_for_as_much_as_its_variables(tmp_path: Path) -> 
     assert told["PIP_TIMEOUT"] == "2", "the section of the command wins"
     assert not {"PIP_CONSTRAINT", "PIP_TARGET", "PIP_RETRIES"} & told.keys()
     assert pip_settings(PIP_CONFIG_FILE=str(config), PIP_TIMEOUT="3")["PIP_TIMEOUT"] == "3", "a variable wins"
+    assert pip_settings(PIP_CONFIG_FILE=str(config), PIP_QUIET="1") == told, "however quiet pip is to be"
 
 
 def test_uv_is_told_where_packages_lie_and_nothing_else(tmp_path: Path) -> None:

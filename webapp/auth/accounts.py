@@ -43,7 +43,7 @@ def require_password(caller: Caller, password: str) -> str:
     Raises 403, 503, or 429: whoever holds a stolen token must not find the password by trying.
     """
     email = caller.user.document["email"]
-    limits.limit_guesses(email)
+    limits.limit_password_check(email)
     with passwords.turn():
         with read_connection() as connection:
             password_hash = connection.scalar(select(User.password_hash).where(User.id == caller.user.id))

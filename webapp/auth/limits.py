@@ -16,6 +16,11 @@ from webapp.http.rate_limits import Limit, rate_limits
 
 SLOWED_DOWN = "1/minute"
 
+CHECKS_PER_ACCOUNT = "20/minute"
+"""How often one account may have its present password checked while it is logged in. Right ones count, too: each takes
+a core for as long as a login does, and a token that allows for the next one comes with it.
+"""
+
 
 def limit_registration() -> None:
     """Count a registration from this address. Raises 429."""
@@ -25,10 +30,16 @@ def limit_registration() -> None:
 def limit_login(email: str) -> None:
     """Count an attempt from this address, and look at the failures of this account. Raises 429."""
     rate_limits().count(Limit("login", _settings().ratelimit_login_per_address), _address())
-    limit_guesses(email)
+    _limit_guesses(email)
 
 
-def limit_guesses(email: str) -> None:
+def limit_password_check(email: str) -> None:
+    """Count a check of the present password by who is logged in, as an attempt to log in too. Raises 429."""
+    rate_limits().count(Limit("password-checks", CHECKS_PER_ACCOUNT), _account(email))
+    limit_login(email)
+
+
+def _limit_guesses(email: str) -> None:
     """Look at the failures of this account: may this address try a password? Raises 429."""
     counters, account = rate_limits(), _account(email)
     counters.require(_failures_here(), account, _address())

@@ -22,6 +22,7 @@ Why each of these may not be any weaker: tests/coherence/test_belief_model.py an
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import structlog
@@ -39,6 +40,7 @@ from webapp.models import MissedFence, new_id
 log = structlog.get_logger(__name__)
 
 Fences = Mapping[str, int]
+StandingAside = Callable[[], AbstractContextManager[None]]
 
 WAIT_S = BELIEF_S * 1.1
 """How long a writer waits at most, in s: a little longer than anybody believes, for clocks that do not run alike."""
@@ -68,15 +70,25 @@ class Debts:
     """The table, as one application looks at it and pays, and as its writers wait.
 
     `watch_engine` is for who looks alone, who must not wait for somebody else's connection. To look is no transaction,
-    which on SQLite would wait for every writer's.
+    which on SQLite would wait for every writer's. `standing_aside` lends the place of a thread that waits to others.
     """
 
-    def __init__(self, watch_engine: Engine, engine: Engine, entries: Entries, stamp: Stamp) -> None:
+    def __init__(
+        self,
+        watch_engine: Engine,
+        engine: Engine,
+        entries: Entries,
+        stamp: Stamp,
+        standing_aside: StandingAside,
+    ) -> None:
+        self._standing_aside = standing_aside
         self._watch_engine, self._engine = watch_engine, engine
         self._looking_engine, self._reading_engine = (
             each.execution_options(isolation_level="AUTOCOMMIT") for each in (watch_engine, engine)
         )
         self._entries, self._stamp = entries, stamp
+        # SQLite locks no rows but all of them, and would for as long as Redis keeps who pays waiting.
+        self._paying_engine = self._looking_engine if watch_engine.dialect.name == "sqlite" else watch_engine
         self._timeline = timeline_column(watch_engine.dialect.name).label("timeline")
         self._oldest: tuple[str, float] | None = None
 
@@ -108,7 +120,7 @@ class Debts:
         # Several processes share the work: each takes what nobody else has taken.
         query = select(_TABLE.c.id, _TABLE.c.key, _TABLE.c.floor, self._timeline)
         query = query.order_by(_TABLE.c.id).limit(BATCH).with_for_update(skip_locked=True, of=_TABLE)
-        with self._watch_engine.begin() as connection:
+        with self._paying_engine.begin() as connection:
             rows = connection.execute(query).all()
             if not rows:
                 return
@@ -127,12 +139,16 @@ class Debts:
         """
         if not owed.ids and self._owe_afterwards(owed):
             return
+        if not self._is_made_up_for(owed, may_try):
+            with self._standing_aside():
+                self._wait(owed, may_try)
+
+    def _wait(self, owed: "Owed", may_try: Callable[[], bool]) -> None:
         deadline = owed.since + WAIT_S
-        while not self._is_made_up_for(owed, may_try):
-            left_s = deadline - boottime()
-            if left_s <= 0:
-                return
+        while (left_s := deadline - boottime()) > 0:
             time.sleep(min(POLL_S, left_s))
+            if self._is_made_up_for(owed, may_try):
+                return
 
     def forget(self, ids: Sequence[str]) -> None:
         """Delete debts that a fence after their COMMIT has made up for; who looks next deletes them otherwise."""

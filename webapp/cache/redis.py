@@ -17,7 +17,7 @@ from redis.exceptions import ResponseError
 from redis.retry import Retry
 from sqlalchemy import Engine
 
-from webapp.cache.debts import Debts
+from webapp.cache.debts import Debts, StandingAside
 from webapp.cache.entries import Entries
 from webapp.cache.stamp import Stamp, is_replica, server_of
 from webapp.cache.trust import Trust
@@ -76,7 +76,9 @@ class Cache:
     `inspection` is for whoever looks at many entries without reading them: what it looks at does not count as used.
     """
 
-    def __init__(self, settings: "Settings", watch_engine: Engine, engine: Engine) -> None:
+    def __init__(
+        self, settings: "Settings", watch_engine: Engine, engine: Engine, standing_aside: StandingAside
+    ) -> None:
         self.stamp = Stamp()
         # The threads that answer hot reads keep a connection each (see `webapp.edge`); the rest share what is left.
         left = settings.redis_max_connections - settings.web_threads - INSPECTING_CONNECTIONS
@@ -89,7 +91,7 @@ class Cache:
         )
         self.entries = Entries(self.client, self.stamp)
         self.inspection = Entries(self._inspecting, self.stamp)
-        self.debts = Debts(watch_engine, engine, self.entries, self.stamp)
+        self.debts = Debts(watch_engine, engine, self.entries, self.stamp, standing_aside)
         interval_s = settings.cache_probe_interval_ms / 1000
         self.trust = Trust(interval_s, probe=self.probe, leave=self.stamp.leave, debts=self.debts)
 
@@ -175,10 +177,10 @@ def _connection_options(settings: "Settings") -> dict[str, Any]:
 
 
 def init_redis(app: Flask) -> Cache:
-    """Make the pool of `app`, whose database is ready. Nothing is connected before the first command."""
+    """Make the pool of `app`, whose database and threads are ready. Nothing is connected before the first command."""
     settings = app.config["SETTINGS"]
     with app.app_context():
-        cache = Cache(settings, watch_engine(settings), db.engine)
+        cache = Cache(settings, watch_engine(settings), db.engine, app.extensions["threads"].standing_aside)
     app.extensions["cache"] = cache
     return cache
 

@@ -98,8 +98,7 @@ class Trust:
 
     def believes(self) -> bool:
         """Say whether a value may be served that is fetched from Redis *after* this was asked. Watches from then on."""
-        if self._pid != os.getpid():
-            self._watch_in_this_process()
+        self.watch()
         now = boottime()
         if now - self._probed_at >= self._lasts_s:
             return False
@@ -148,7 +147,6 @@ class Trust:
                 return
             # A forked child inherits this object but not the threads: it starts its own, and doubting.
             self._begin_doubting()
-            self._pid = os.getpid()
             self._stopped = threading.Event()
             self._probe_key = keys.probe(uuid4().hex)
             self._threads = [
@@ -156,8 +154,14 @@ class Trust:
                 for watch in (self._watch_redis, self._watch_debts)
                 if self._interval_s
             ]
-            for thread in self._threads:
-                thread.start()
+            try:
+                for thread in self._threads:
+                    thread.start()
+            except RuntimeError:  # No further thread can be started. Whoever asks next tries again.
+                self._stopped.set()
+                log.exception("watching_failed")
+            else:
+                self._pid = os.getpid()
 
     def _watch_redis(self, stopped: threading.Event) -> None:
         while True:

@@ -1,7 +1,6 @@
 """The Driving sessions table of the contract, and the upload of readings."""
 
 from typing import Any
-from uuid import UUID
 
 import orjson
 from flask import Blueprint, Response, g, request, url_for
@@ -10,6 +9,7 @@ from sqlalchemy import select
 from webapp.auth import logins
 from webapp.auth.authenticate import authenticated
 from webapp.auth.guard import Caller, may_see
+from webapp.auth.tokens import is_uuid
 from webapp.cache import driving_sessions, fills, session_lists
 from webapp.cache.driving_sessions import SESSIONS, CachedSession, session_document
 from webapp.cache.fills import Source
@@ -38,8 +38,7 @@ from webapp.models import DrivingSession
 from webapp.models.driving_session import ACTIVE
 
 blueprint = Blueprint("driving", __name__, url_prefix="/api/v1")
-TAGS = ("Driving sessions",)
-JSON = "application/json"
+TAGS, JSON = ("Driving sessions",), "application/json"
 
 
 @blueprint.post("/sessions")
@@ -54,20 +53,24 @@ JSON = "application/json"
 def start_session(caller: Caller) -> Response:
     """Start a drive."""
     given: SessionStart = request.context.json  # type: ignore[attr-defined]
+    is_counted = False
 
     def work() -> Response:
+        nonlocal is_counted
         session, is_new = sessions.start(caller.user.id, given)
-        if is_new:
-            limits.limit_starts(caller.user.id)
+        if is_counted := is_new or idempotency.has_key():
+            limits.require_start(caller.user.id)
         logins.hold_account(caller.user.id)
         response = _session_response(session, 201)
         response.headers["Location"] = url_for("driving.get_session", session_id=session.id)
         return response
 
-    def confirm(kept: Response) -> None:
-        sessions.confirm_committed(caller.user.id, orjson.loads(kept.get_data())["id"])
-
-    return idempotency.answer_once(caller.user.id, work, confirm)
+    response = idempotency.answer_once(
+        caller.user.id, work, lambda kept: sessions.confirm_committed(caller.user.id, orjson.loads(kept.data)["id"])
+    )
+    if is_counted:
+        limits.note_start(caller.user.id)
+    return response
 
 
 @blueprint.get("/sessions")
@@ -184,19 +187,17 @@ def upload_readings(caller: Caller, session_id: str) -> Response:
     """Upload readings: late, out of order and repeated ones are welcome."""
     batch: ReadingBatch = request.context.json  # type: ignore[attr-defined]
     _require_id(session_id)
-    limits.limit_readings(caller.user.id, len(batch.readings))
+    cost = limits.cost_of(batch.readings)
+    limits.require_readings(caller.user.id, cost)
     receipt = readings.take_in(sessions.locked(caller.user.id, session_id), batch.readings)
     db.session.commit()
+    limits.note_readings(caller.user.id, cost)
     return Response(orjson.dumps(receipt), mimetype=JSON)
 
 
 def _require_id(session_id: str) -> None:
     """Refuse a malformed id as one that never was: only the canonical form of a UUID names a session."""
-    try:
-        is_canonical = str(UUID(session_id)) == session_id
-    except ValueError:
-        is_canonical = False
-    if not is_canonical:
+    if not is_uuid(session_id):
         raise sessions.not_found()
 
 

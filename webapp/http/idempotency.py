@@ -66,6 +66,11 @@ def purge(budget: Budget) -> int:
     return delete_rows(IdempotentAnswer, IdempotentAnswer.created_at < utcnow() - KEPT, budget, *order)
 
 
+def has_key() -> bool:
+    """Say whether the request came with an Idempotency-Key."""
+    return "Idempotency-Key" in request.headers
+
+
 def _key() -> str | None:
     key = request.headers.get("Idempotency-Key")
     if key is not None and not (0 < len(key) <= MAX_KEY_LENGTH and key.isprintable() and key.isascii()):

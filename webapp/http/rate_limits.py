@@ -57,19 +57,19 @@ class RateLimits:
         self._shared = FixedWindowRateLimiter(storage)
         self._own = FixedWindowRateLimiter(MemoryStorage())
 
-    def count(self, limit: Limit, *of: str, amount: int = 1) -> None:
-        """Count one more, or `amount`, and raise 429 with the time to wait if that is too many."""
-        if self._enabled and not self._hit(limit, of, amount):
+    def count(self, limit: Limit, *of: str) -> None:
+        """Count one more, and raise 429 with the time to wait if that is one too many."""
+        if self._enabled and not self._hit(limit, of):
             raise self._refusal(limit, of)
 
-    def note(self, limit: Limit, *of: str) -> None:
-        """Count one more, whatever the limit says."""
+    def note(self, limit: Limit, *of: str, amount: int = 1) -> None:
+        """Count one more, or `amount`, whatever the limit says."""
         if self._enabled:
-            self._hit(limit, of)
+            self._hit(limit, of, amount)
 
-    def require(self, limit: Limit, *of: str) -> None:
-        """Raise 429 if nothing is left of the limit; count nothing."""
-        if self._enabled and self.is_used_up(limit, *of):
+    def require(self, limit: Limit, *of: str, amount: int = 1) -> None:
+        """Raise 429 unless `amount` is left of the limit; count nothing."""
+        if self._enabled and self._window(limit, of)[1] < amount:
             raise self._refusal(limit, of)
 
     def is_used_up(self, limit: Limit, *of: str) -> bool:

@@ -1,0 +1,26 @@
+"""Drivers of applications with other settings."""
+
+from collections.abc import Iterator
+
+import pytest
+from flask import Flask
+
+from tests.driving.makers import MakeDriver
+from tests.hostile.applications import believing, closed
+from tests.people import Person
+from webapp import create_app
+from webapp.config import Settings
+
+
+@pytest.fixture
+def driver_with(app: Flask, settings: Settings) -> Iterator[MakeDriver]:
+    """Make drivers of applications with other settings."""
+    made = []
+
+    def make(**changed: object) -> Person:
+        made.append(believing(create_app(settings.model_copy(update=changed))))
+        return Person.registered(made[-1], "carol@example.com")
+
+    yield make
+    for further in made:
+        closed(further)
