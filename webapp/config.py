@@ -31,6 +31,10 @@ MIN_HASH_MEMORY_KIB = 19_456
 DEVELOPMENT_SECRET = "development-only-secret-that-production-refuses"  # noqa: S105 - production refuses it
 
 
+MIN_READINGS = 4_000
+"""A batch counts as up to 3,584 readings; see `driving.limits`."""
+
+
 class Settings(BaseSettings):
     """Validated settings. Times carry their unit in the name."""
 
@@ -95,9 +99,18 @@ class Settings(BaseSettings):
     @classmethod
     def _name_a_rate(cls, rate: str) -> str:
         try:
-            limits.parse(rate)
+            amount = limits.parse(rate).amount
         except ValueError as error:
             raise ValueError('must be a rate like "120/minute"') from error
+        if amount < 1:
+            raise ValueError("must allow at least one; RATELIMIT_ENABLED=0 turns the limits off")
+        return rate
+
+    @field_validator("ratelimit_readings_per_account")
+    @classmethod
+    def _leave_room_for_a_batch(cls, rate: str) -> str:
+        if limits.parse(rate).amount < MIN_READINGS:
+            raise ValueError(f"must allow at least {MIN_READINGS} readings: a batch may count as nearly as many")
         return rate
 
     @model_validator(mode="after")

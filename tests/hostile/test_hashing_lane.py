@@ -24,6 +24,7 @@ class HeldHashing:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.most_at_once = self.now = 0
+        self.computed_in: set[int] = set()
         self.begun = threading.Semaphore(0)
         self.may_end = threading.Event()
         self._lock = threading.Lock()
@@ -33,6 +34,7 @@ class HeldHashing:
 
     def _held(self, hasher: argon2.PasswordHasher, *args: str) -> bool:
         with self._lock:
+            self.computed_in.add(threading.get_ident())
             self.now += 1
             self.most_at_once = max(self.most_at_once, self.now)
         self.begun.release()
@@ -73,6 +75,7 @@ def test_a_hundred_logins_at_once_do_not_stop_others_and_all_succeed(make_app: M
     assert {login.result(timeout=60).status_code for login in logins} == {200}
     threads.shutdown()
     assert held.most_at_once <= HASHED_AT_ONCE
+    assert len(held.computed_in) <= HASHED_AT_ONCE, "each thread that computes one keeps its memory"
 
 
 def test_who_finds_the_waiting_room_full_is_told_at_once_to_come_back(

@@ -3,9 +3,11 @@
 import base64
 import secrets
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
+from typing import TypeVar
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -15,6 +17,8 @@ from flask import Flask, current_app
 from webapp.config import Settings
 from webapp.http.errors import Unavailable
 from webapp.http.threads import Places, Threads
+
+Result = TypeVar("Result")
 
 HASHED_AT_ONCE = 2
 """Hashes computed at the same time in one process; each takes a core for about 50 ms, without the GIL."""
@@ -28,10 +32,14 @@ up before their turn, and is told at once to come back (503).
 class Hashing:
     """A lane for hashes, in one process: a few are computed at a time, and the others wait in the order in which they
     came, without keeping a thread from other requests.
+
+    They are computed in threads of their own, always the same: the C library keeps the memory of a hash for the thread
+    that has used it, and there may be as many threads as there are requests.
     """
 
     def __init__(self, settings: Settings, threads: Threads) -> None:
         self.hasher = PasswordHasher(time_cost=2, memory_cost=settings.password_hash_memory_kib, parallelism=1)
+        self._hashers = ThreadPoolExecutor(HASHED_AT_ONCE, thread_name_prefix="hash")
         self._threads = threads
         self._room = threading.BoundedSemaphore(WAITING_ROOM)
         self._lane = Places(HASHED_AT_ONCE)
@@ -44,7 +52,7 @@ class Hashing:
             yield
             return
         if not self._room.acquire(blocking=False):
-            raise Unavailable("Too many logins at once. Try again.")
+            raise Unavailable("Too many passwords to check at once. Try again.")
         try:
             with self._threads.standing_aside():
                 self._lane.take()
@@ -57,11 +65,10 @@ class Hashing:
         finally:
             self._room.release()
 
-    @contextmanager
-    def computing(self) -> Iterator[PasswordHasher]:
-        """Lend the hasher for one hash, in a turn; it needs a core and not the interpreter, so others go on."""
+    def compute(self, work: Callable[[PasswordHasher], Result]) -> Result:
+        """Compute one hash, in a turn; it needs a core and not the interpreter, so others go on."""
         with self.turn(), self._threads.standing_aside():
-            yield self.hasher
+            return self._hashers.submit(work, self.hasher).result()
 
 
 def init_passwords(app: Flask) -> None:
@@ -80,17 +87,15 @@ def turn() -> AbstractContextManager[None]:
 
 def hash_password(password: str) -> str:
     """Hash a password with a new salt."""
-    with _hashing().computing() as hasher:
-        return hasher.hash(password)
+    return _hashing().compute(lambda hasher: hasher.hash(password))
 
 
 def is_password(password: str, password_hash: str | None) -> bool:
     """Say whether the password is the one that was hashed. Takes as long for nobody's hash (None) as for somebody's."""
-    with _hashing().computing() as hasher:
-        try:
-            is_right = hasher.verify(password_hash or _dummy_hash(hasher), password)
-        except (VerificationError, InvalidHashError):
-            return False
+    try:
+        is_right = _hashing().compute(lambda hasher: hasher.verify(password_hash or _dummy_hash(hasher), password))
+    except (VerificationError, InvalidHashError):
+        return False
     return is_right and password_hash is not None
 
 
