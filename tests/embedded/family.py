@@ -20,12 +20,14 @@ class Run:
         self.lines: list[str] = []
 
     def read_until(self, text: str, times: int = 1) -> str:
-        """Return the first further line that holds this text, or the last of so many."""
+        """Return the first further line that holds this text, or the last of so many. Two processes that write to one
+        output may share a line.
+        """
         assert self.process.stdout is not None
         for line in self.process.stdout:
             self.lines.append(line.rstrip("\n"))
-            times -= text in line
-            if times == 0:
+            times -= line.count(text)
+            if times <= 0:
                 return self.lines[-1]
         raise AssertionError(f"ended without a line with {text!r}:\n{self.output}")
 

@@ -40,7 +40,8 @@ WRITTEN_BY_PEOPLE: dict[str, Any] = {"name": None, "notes": None, "tags": [], "v
 
 def models_of(parent: type[Base]) -> list[type[Base]]:
     """Return the models whose rows belong to a row of `parent`, and would all be deleted with it in one statement."""
-    return [mapper.class_ for mapper in Base.registry.mappers if _references(mapper.class_, parent)]
+    models = [mapper.class_ for mapper in Base.registry.mappers if _references(mapper.class_, parent)]
+    return sorted(models, key=lambda model: model.__tablename__)
 
 
 def _references(model: type[Base], parent: type[Base]) -> list[Any]:

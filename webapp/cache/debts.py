@@ -46,7 +46,10 @@ WAIT_S = BELIEF_S * 1.1
 """How long a writer waits at most, in s: a little longer than anybody believes, for clocks that do not run alike."""
 
 POLL_S = 0.02
-"""How often a writer that waits looks again, in s."""
+"""How soon a writer that waits looks again, in s."""
+
+PATIENCE = 1.5
+"""How many times as long it waits after each look: a crowd of writers must leave the database to others."""
 
 GIVE_UP_S = 2.0
 """How long a writer tries to write a debt down that came up after its COMMIT, in s. Then it fails: what is not
@@ -144,11 +147,12 @@ class Debts:
                 self._wait(owed, may_try)
 
     def _wait(self, owed: "Owed", may_try: Callable[[], bool]) -> None:
-        deadline = owed.since + WAIT_S
+        deadline, pause_s = owed.since + WAIT_S, POLL_S
         while (left_s := deadline - boottime()) > 0:
-            time.sleep(min(POLL_S, left_s))
+            time.sleep(min(pause_s, left_s))
             if self._is_made_up_for(owed, may_try):
                 return
+            pause_s *= PATIENCE
 
     def forget(self, ids: Sequence[str]) -> None:
         """Delete debts that a fence after their COMMIT has made up for; who looks next deletes them otherwise."""
