@@ -6,7 +6,9 @@ The counting is the `limits` library's. What is limited, and by what, is said wh
 import functools
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import structlog
 from flask import Flask, current_app
@@ -21,6 +23,8 @@ from webapp.config import Settings
 from webapp.http.errors import Problem
 
 log = structlog.get_logger(__name__)
+
+Answer = TypeVar("Answer")
 
 
 class TooManyRequests(Problem):
@@ -69,34 +73,33 @@ class RateLimits:
 
     def require(self, limit: Limit, *of: str, amount: int = 1) -> None:
         """Raise 429 unless `amount` is left of the limit; count nothing."""
-        if self._enabled and self._window(limit, of)[1] < amount:
+        if self._enabled and not self._has_left(limit, of, amount):
             raise self._refusal(limit, of)
 
     def is_used_up(self, limit: Limit, *of: str) -> bool:
         """Say whether nothing is left of the limit."""
-        return self._enabled and self._window(limit, of)[1] == 0
+        return self._enabled and not self._has_left(limit, of, 1)
 
     def _hit(self, limit: Limit, of: tuple[str, ...], amount: int = 1) -> bool:
-        if self._cache.trust.believes():
-            try:
-                return self._shared.hit(limit.item, limit.name, *of, cost=amount)
-            except OutOfMemoryError:
-                log.warning("redis_full", limit=limit.name)
-            except RedisError as error:
-                self._cache.trust.doubt(error, operation="rate_limit")
-        return self._own.hit(limit.item, limit.name, *of, cost=amount)
+        return self._asked(limit, lambda counters: counters.hit(limit.item, limit.name, *of, cost=amount))
+
+    def _has_left(self, limit: Limit, of: tuple[str, ...], amount: int) -> bool:
+        return self._asked(limit, lambda counters: counters.test(limit.item, limit.name, *of, cost=amount))
 
     def _window(self, limit: Limit, of: tuple[str, ...]) -> tuple[float, int]:
+        reset_at, left = self._asked(limit, lambda counters: counters.get_window_stats(limit.item, limit.name, *of))
+        return reset_at, left
+
+    def _asked(self, limit: Limit, ask: Callable[[FixedWindowRateLimiter], Answer]) -> Answer:
+        """Ask the counters of all processes, or, while Redis is away, our own."""
         if self._cache.trust.believes():
             try:
-                reset_at, left = self._shared.get_window_stats(limit.item, limit.name, *of)
-                return reset_at, left
+                return ask(self._shared)
             except OutOfMemoryError:
                 log.warning("redis_full", limit=limit.name)
             except RedisError as error:
                 self._cache.trust.doubt(error, operation="rate_limit")
-        reset_at, left = self._own.get_window_stats(limit.item, limit.name, *of)
-        return reset_at, left
+        return ask(self._own)
 
     def _refusal(self, limit: Limit, of: tuple[str, ...]) -> TooManyRequests:
         """Make the answer, with the fields of the IETF draft "RateLimit header fields for HTTP"."""
