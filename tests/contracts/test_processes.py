@@ -1,9 +1,13 @@
 """The Procfile: what a process manager starts."""
 
 import re
+import runpy
+
+from gunicorn.config import make_settings
 
 from tests.contracts.source_tree import CHECKOUT
 
+KNOWN_SETTINGS = make_settings()
 LINE = re.compile(r"^(\w+): (.+)$")
 
 
@@ -25,3 +29,12 @@ def test_the_web_process_comes_first() -> None:
 def test_every_line_begins_with_exec() -> None:
     # The shell that a runner starts would swallow TERM, and the process would be killed instead of stopped.
     assert [name for name, command in processes().items() if not command.startswith("exec ")] == []
+
+
+def test_the_peers_of_the_benchmarks_have_our_settings_and_none_of_our_hooks() -> None:
+    ours = runpy.run_path(str(CHECKOUT / "gunicorn.conf.py"))
+    theirs = runpy.run_path(str(CHECKOUT / "bench" / "peers" / "gunicorn.conf.py"))
+    assert theirs["reuse_port"] == ours["reuse_port"]
+    hooks = {name for name in ours if callable(ours[name]) and name in KNOWN_SETTINGS}
+    assert hooks == {"on_starting", "post_worker_init"}
+    assert not hooks & theirs.keys()
