@@ -118,3 +118,17 @@ def test_a_thread_of_somebody_elses_has_no_place_to_lend(threads: Threads) -> No
 def test_a_process_may_be_forked_before_the_first_request() -> None:
     Threads(SIZE)
     assert threads_of_requests() == 0
+
+
+def test_who_finds_no_room_for_a_stand_in_waits_without_one(threads: Threads, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise RuntimeError("can't start new thread")
+
+    def request() -> str:
+        monkeypatch.setattr(threads, "_start_thread", fail)
+        with threads.standing_aside():
+            return "done"
+
+    assert threads.submit(request).result(PATIENCE_S) == "done"
+    monkeypatch.undo()
+    assert [threads.submit(len, "next").result(PATIENCE_S) for _ in range(2 * SIZE)] == [4] * 2 * SIZE

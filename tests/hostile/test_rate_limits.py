@@ -219,27 +219,3 @@ def test_no_counter_names_an_account(app: Flask, cache: Cache, alice: Person) ->
     Attacker(app).logs_in("wrong")
     assert cache.client.keys("rate*")
     assert not cache.client.keys("*alice*")
-
-
-@pytest.mark.parametrize("is_right", [True, False])
-def test_one_account_does_not_keep_the_others_waiting_with_checks_of_its_own_password(
-    make_app: MakeApp, is_right: bool
-) -> None:
-    everyone = {"ratelimit_failed_logins_per_account_and_address": "1000/minute"}
-    mallory = Person.registered(make_app(**everyone), "mallory@example.com")
-    address = addresses()
-
-    def change(_n: int) -> TestResponse:
-        body = {"current_password": PASSWORD if is_right else "wrong", "new_password": PASSWORD}
-        answer = mallory.call("PUT", "/users/me/password", json=body, environ_overrides={"REMOTE_ADDR": address()})
-        mallory.tokens = answer.json if answer.status_code == 200 else mallory.tokens
-        return answer
-
-    assert Attacker(mallory.client.application).guesses_until_stopped(30, change) == 20
-
-
-def test_checks_of_the_own_password_count_as_attempts_of_their_address(make_app: MakeApp) -> None:
-    alice = Person.registered(make_app(ratelimit_login_per_address="5/minute"), VICTIM)
-    attacker = Attacker(alice.client.application)
-    guess = lambda _: alice.delete("/users/me", json={"password": "wrong"})  # noqa: E731
-    assert attacker.guesses_until_stopped(10, guess) == 4, "after one login"

@@ -40,16 +40,15 @@ def require_uncommon(password: str, email: str | None, pointer: str) -> None:
 def require_password(caller: Caller, password: str) -> str:
     """Hold a password against the account's, and return the hash that it matches.
 
-    Raises 403, 503, or 429: whoever holds a stolen token must not find the password by trying.
+    Raises 403 or 503. Whoever holds a stolen token must not find the password by trying: limit the checks before, and
+    before there is anything to wait for.
     """
-    email = caller.user.document["email"]
-    limits.limit_password_check(email)
     with passwords.turn():
         with read_connection() as connection:
             password_hash = connection.scalar(select(User.password_hash).where(User.id == caller.user.id))
         is_right = passwords.is_password(password, password_hash)
     if not is_right:
-        limits.count_failed_login(email)
+        limits.count_failed_login(caller.user.document["email"])
         audit.record(audit.LOGIN_FAILED, caller.user.id, login_id=caller.claims.login_id)
         db.session.commit()
         raise wrong_password()
@@ -70,6 +69,7 @@ def change_password(
     429 or 503.
     """
     require_uncommon(new, caller.user.document["email"], "/new_password")
+    limits.limit_password_check(caller.user.document["email"])
     with passwords.turn():
         checked = require_password(caller, current)
         new_hash = passwords.hash_password(new)
@@ -109,6 +109,7 @@ def delete_account(caller: Caller, password: str) -> None:
     left to the worker. An empty row stays for a while, so that the reconciler can still tell that cached entries are
     behind it.
     """
+    limits.limit_password_check(caller.user.document["email"])
     checked = require_password(caller, password)
     with logins.account_change(caller.user.id, changes_email=True) as user:
         if user.password_hash != checked:

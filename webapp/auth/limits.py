@@ -17,8 +17,8 @@ from webapp.http.rate_limits import Limit, rate_limits
 SLOWED_DOWN = "1/minute"
 
 CHECKS_PER_ACCOUNT = "20/minute"
-"""How often one account may have its present password checked while it is logged in. Right ones count, too: each takes
-a core for as long as a login does, and a token that allows for the next one comes with it.
+"""How often one account may have its present password checked from one address while it is logged in. Right ones count,
+too: each takes a core for as long as a login does, and a token that allows for the next one comes with it.
 """
 
 
@@ -35,8 +35,8 @@ def limit_login(email: str) -> None:
 
 def limit_password_check(email: str) -> None:
     """Count a check of the present password by who is logged in, as an attempt to log in too. Raises 429."""
-    rate_limits().count(Limit("password-checks", CHECKS_PER_ACCOUNT), _account(email))
     limit_login(email)
+    rate_limits().count(Limit("password-checks", CHECKS_PER_ACCOUNT), _account(email), _address())
 
 
 def _limit_guesses(email: str) -> None:

@@ -41,10 +41,11 @@ def audit(sample: int) -> AuditReport:
     """
     get_cache().trust.settle()
     report, seen = AuditReport(), set[str]()
-    for ids in _round_trip():
+    for cursor, ids in _round_trip():
         fresh = [id for id in ids if id not in seen]
         seen.update(fresh)
         _compare(fresh, report)
+        _note_cursor(cursor)
         if report.compared >= sample:
             break
     if report.drifted:
@@ -52,16 +53,15 @@ def audit(sample: int) -> AuditReport:
     return report
 
 
-def _round_trip() -> Iterator[list[str]]:
-    """Walk over the ids of all cached sessions, from where the last audit stopped, once round."""
+def _round_trip() -> Iterator[tuple[int, list[str]]]:
+    """Walk over all cached sessions, from where the last audit stopped, once round. Yields cursors and ids."""
     redis = get_redis()
     cursor = int(redis.get(keys.AUDIT_CURSOR) or 0)
     ends_left = 2 if cursor else 1
     while ends_left:
         cursor, found = redis.scan(cursor, match=f"{keys.SESSION_PREFIX}*", count=BATCH)
         ends_left -= cursor == 0
-        _note_cursor(cursor)
-        yield [str(key).removeprefix(keys.SESSION_PREFIX) for key in found]
+        yield cursor, [str(key).removeprefix(keys.SESSION_PREFIX) for key in found]
 
 
 def _note_cursor(cursor: int) -> None:

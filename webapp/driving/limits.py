@@ -1,7 +1,8 @@
 """How much one account may do, so that none makes the service dear for the others.
 
 Of both what was done is counted, after its COMMIT. What failed or was refused counts for nothing: an app that tries
-again, all through an outage, must not find itself locked out when that is over.
+again, all through an outage, must not find itself locked out when that is over. What is under way at the same time may
+exceed a limit together, by a batch for each thread or so.
 """
 
 from collections.abc import Sequence

@@ -15,6 +15,10 @@ from functools import partial
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
+import structlog
+
+log = structlog.get_logger(__name__)
+
 Result = TypeVar("Result")
 Work = tuple["Future[Any]", Callable[[], Any]]
 
@@ -78,10 +82,9 @@ class Threads(Executor):
     @contextmanager
     def standing_aside(self) -> Iterator[None]:
         """Lend the place of this thread, if it has one, to another for as long as the block waits."""
-        if not hasattr(self._here, "has_place"):
+        if not hasattr(self._here, "has_place") or not self._has_stand_in():
             yield
             return
-        self._start_thread()
         self._places.give()
         try:
             yield
@@ -99,6 +102,15 @@ class Threads(Executor):
             if self._started < self._size:
                 self._started += 1
                 self._start_thread()
+
+    def _has_stand_in(self) -> bool:
+        """Start one more thread, if there is room for one in this process."""
+        try:
+            self._start_thread()
+        except RuntimeError as error:
+            log.warning("no_stand_in", error=str(error))
+            return False
+        return True
 
     def _start_thread(self) -> None:
         # A process that ends without a shutdown, after an error, must not wait for threads that wait for work.
