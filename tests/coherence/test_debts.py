@@ -214,11 +214,18 @@ def test_processes_share_the_debts_and_none_believes_before_all_are_paid(
         closed(other)
 
 
-def test_a_writer_that_waits_lends_its_place_to_others(app: Flask, alice: Person, cache: Cache, path: str) -> None:
-    threads: Threads = app.extensions["threads"]
-    places = app.config["SETTINGS"].web_threads
+def test_a_writer_that_waits_lends_its_place_to_others(
+    settings: Settings, alice: Person, cache: Cache, path: str
+) -> None:
+    busy = create_app(settings)
+    threads: Threads = busy.extensions["threads"]
     with refusing(cache):
-        writes = [threads.submit(at(app, alice).patch, path, json={"name": f"{n}"}) for n in range(places)]
+        writes = [
+            threads.submit(at(busy, alice).patch, path, json={"name": f"{number}"})
+            for number in range(settings.web_threads)
+        ]
         wait_until(lambda: owed() > 0)
-        assert threads.submit(at(app, alice).get, "/users/me").result(WAIT_S / 2).status_code == 200
+        assert threads.submit(at(busy, alice).get, "/users/me").result(WAIT_S / 2).status_code == 200
     assert {write.result(30).status_code for write in writes} == {200}
+    threads.shutdown()
+    closed(busy)
