@@ -22,6 +22,7 @@ from sqlalchemy.exc import OperationalError
 from embedded.postgres import Postgres
 from embedded.valkey import Valkey
 from tests.coherence.address import Address
+from tests.coherence.troubles import UNREACHABLE_REDIS
 from tests.hostile.applications import believing, closed
 from tests.people import Person
 from webapp import create_app
@@ -30,7 +31,6 @@ from webapp.config import Settings
 
 SECRET = "only-for-measuring-0123456789-abcdefgh"
 PASSWORD = "the same for both"
-UNREACHABLE_REDIS = "redis://127.0.0.1:1/0"
 HIT = "session-cache; hit"
 POLL_S = 0.002
 

@@ -1,9 +1,9 @@
 """The worker's own clock: it reconciles when beat's message stays away.
 
 A full Redis takes no message, so beat cannot ask; but it takes fences, so the reconciler can repair. Whoever runs it
-leaves a mark in Redis that expires when the next run is overdue. A thread in each process that runs tasks
-looks for the mark every `RECONCILE_INTERVAL_S`; who finds none sets it, and runs the reconciler itself. While beat's
-messages come, no thread ever finds the mark missing; while they do not, one process of all workers runs it each time.
+leaves a mark in Redis that expires when the next run is overdue. A thread in each process that runs tasks looks for the
+mark every `RECONCILE_INTERVAL_S`; who finds none sets it, and runs the reconciler itself. While beat's messages come,
+no thread ever finds the mark missing; while they do not, one process of all workers runs it each time.
 
 The thread is not in the worker's main process, which forks: a child forked while a thread holds a lock has it locked
 for ever. The processes that run tasks fork nothing.

@@ -1,5 +1,6 @@
 """The Procfile: what a process manager starts."""
 
+import os
 import re
 import runpy
 
@@ -32,8 +33,12 @@ def test_every_line_begins_with_exec() -> None:
 
 
 def test_the_peers_of_the_benchmarks_have_our_settings_and_none_of_our_hooks() -> None:
-    ours = runpy.run_path(str(CHECKOUT / "gunicorn.conf.py"))
-    theirs = runpy.run_path(str(CHECKOUT / "bench" / "peers" / "gunicorn.conf.py"))
+    umask = os.umask(0o077)
+    try:
+        ours = runpy.run_path(str(CHECKOUT / "gunicorn.conf.py"))
+        theirs = runpy.run_path(str(CHECKOUT / "bench" / "peers" / "gunicorn.conf.py"))
+    finally:
+        os.umask(umask)  # The settings change it.
     assert theirs["reuse_port"] == ours["reuse_port"]
     hooks = {name for name in ours if callable(ours[name]) and name in KNOWN_SETTINGS}
     assert hooks == {"on_starting", "post_worker_init"}

@@ -29,22 +29,17 @@ def limit_registration() -> None:
 
 def limit_login(email: str) -> None:
     """Count an attempt from this address, and look at the failures of this account. Raises 429."""
-    rate_limits().count(Limit("login", _settings().ratelimit_login_per_address), _address())
-    _limit_guesses(email)
+    counters, account = rate_limits(), _account(email)
+    counters.count(Limit("login", _settings().ratelimit_login_per_address), _address())
+    counters.require(_failures_here(), account, _address())
+    if counters.is_used_up(_failures_everywhere(), account):
+        counters.require(Limit("login-slow", SLOWED_DOWN), account, _address())
 
 
 def limit_password_check(email: str) -> None:
     """Count a check of the present password by who is logged in, as an attempt to log in too. Raises 429."""
     limit_login(email)
     rate_limits().count(Limit("password-checks", CHECKS_PER_ACCOUNT), _account(email), _address())
-
-
-def _limit_guesses(email: str) -> None:
-    """Look at the failures of this account: may this address try a password? Raises 429."""
-    counters, account = rate_limits(), _account(email)
-    counters.require(_failures_here(), account, _address())
-    if counters.is_used_up(_failures_everywhere(), account):
-        counters.require(Limit("login-slow", SLOWED_DOWN), account, _address())
 
 
 def count_failed_login(email: str) -> None:
