@@ -3,8 +3,8 @@
     python -m bench.chunks
 
 Prints the tables of docs/decisions/0002-readings-in-chunks.md, in half a minute. Sizes are of the real drives (see
-tests/drives.py), once as they are (seq, t, speed) and once with every other field of the contract filled with plausible
-noise from a fixed seed; in SQLite in memory, vacuumed, and in a PostgreSQL that is started for it. Times are
+testbed/drives.py), once as they are (seq, t, speed) and once with every other field of the contract filled with
+plausible noise from a fixed seed; in SQLite in memory, vacuumed, and in a PostgreSQL that is started for it. Times are
 medians of the work of this process, without any database.
 """
 
@@ -22,7 +22,7 @@ import orjson
 import psycopg
 
 from embedded.postgres import Postgres
-from tests import drives
+from testbed import drives
 from webapp.driving.chunks import CHUNK_SEQS, Reading, block_of, decode, encode
 from webapp.driving.partials import appended, partial
 

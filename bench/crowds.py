@@ -26,7 +26,7 @@ from bench.rows import insert_sessions
 from bench.servers import LOAD_CORE, WebServer
 from bench.slices import percentile
 from bench.stores import Stores, stores
-from tests.e2e.api import Answer, Api
+from testbed.api import Answer, Api
 from webapp.extensions import db
 
 AS_IN_PRODUCTION = {"WEB_CONCURRENCY": "2", "RATELIMIT_ENABLED": "0"}

@@ -21,10 +21,10 @@ from sqlalchemy.exc import OperationalError
 
 from embedded.postgres import Postgres
 from embedded.valkey import Valkey
-from tests.coherence.address import Address
-from tests.coherence.troubles import UNREACHABLE_REDIS
-from tests.hostile.applications import believing, closed
-from tests.people import Person
+from testbed.address import Address
+from testbed.applications import believing, closed
+from testbed.people import Person
+from testbed.troubles import UNREACHABLE_REDIS
 from webapp import create_app
 from webapp.cache.redis import Cache
 from webapp.config import Settings

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import redis
 
-from tests.e2e.api import Api
+from testbed.api import Api
 from webapp.cache import keys
 
 PAUSE_S = 0.2

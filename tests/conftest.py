@@ -12,7 +12,7 @@ from xdist.scheduler import LoadFileScheduling
 
 from embedded.postgres import Postgres
 from embedded.valkey import Valkey
-from tests.people import Person
+from testbed.people import Person
 from webapp import create_app
 from webapp.cache.redis import Cache, close_redis
 from webapp.config import Settings

@@ -10,7 +10,7 @@ from flask import Flask
 from sqlalchemy import event
 from werkzeug.test import TestResponse
 
-from tests.people import Person
+from testbed.people import Person
 from webapp.auth import tokens
 from webapp.cache import keys
 from webapp.cache.redis import Cache

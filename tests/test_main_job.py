@@ -1,6 +1,6 @@
 """The main job, told through HTTP: log in, drive, read back, log out."""
 
-from tests.people import Person
+from testbed.people import Person
 
 
 def test_a_driver_records_a_drive_and_reads_it_back_from_the_cache(alice: Person) -> None:

@@ -9,9 +9,9 @@ import psycopg
 import pytest
 from flask import Flask
 
+from testbed.people import PASSWORD, Person
 from tests.auth import deleted_rows
 from tests.auth.deleted_rows import OfAFewBatches, a_deleted_drive, count, deletions, fill
-from tests.people import PASSWORD, Person
 from webapp import batches
 from webapp.auth import erasure
 from webapp.batches import Budget

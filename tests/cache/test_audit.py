@@ -3,7 +3,7 @@
 from click.testing import Result
 from flask import Flask
 
-from tests.people import Person
+from testbed.people import Person
 from webapp.cache import keys
 from webapp.cache.audit import audit
 from webapp.cache.redis import Cache

@@ -7,7 +7,7 @@ from typing import Any
 from flask import Flask
 from sqlalchemy import update
 
-from tests.people import Person
+from testbed.people import Person
 from webapp.cache import keys
 from webapp.cache.audit import audit
 from webapp.cache.debts import owe

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from tests.people import Person
+from testbed.people import Person
 from webapp.cache import keys
 from webapp.cache.redis import Cache
 from webapp.extensions import db

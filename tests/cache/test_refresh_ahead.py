@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from tests.people import Person
+from testbed.people import Person
 from webapp.cache import keys
 from webapp.cache.redis import Cache
 from webapp.cache.refresh_ahead import refresh_ahead

@@ -7,7 +7,7 @@ from flask import Flask
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from tests.people import Person
+from testbed.people import Person
 from webapp.cache import keys, users
 from webapp.cache.redis import Cache
 

@@ -7,7 +7,7 @@ from flask import Flask
 from redis.client import Pipeline
 from sqlalchemy import event
 
-from tests.people import Person
+from testbed.people import Person
 from webapp import jobs
 from webapp.cache import fills, keys, warm_up
 from webapp.cache.driving_sessions import SESSIONS

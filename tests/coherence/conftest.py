@@ -8,9 +8,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from tests.coherence.troubles import UNREACHABLE_REDIS
-from tests.hostile.applications import closed
-from tests.people import Person
+from testbed.applications import closed
+from testbed.people import Person
+from testbed.troubles import UNREACHABLE_REDIS
 from webapp import create_app
 from webapp.config import Settings
 

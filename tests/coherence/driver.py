@@ -11,8 +11,8 @@ from hypothesis import strategies
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from werkzeug.test import TestResponse
 
+from testbed.people import Person
 from tests.coherence.oracle import Account, Drive, subset
-from tests.people import Person
 from webapp.cache.redis import Cache
 
 MAX_DRIVES = 20  # One page of the list.

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, event
 
-from tests.people import Person
+from testbed.people import Person
 from webapp.cache import fills
 from webapp.cache.driving_sessions import SESSIONS
 from webapp.cache.entries import Entry, Held

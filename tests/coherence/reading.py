@@ -1,6 +1,6 @@
 """Reading a drive, and where the answer came from."""
 
-from tests.people import Person
+from testbed.people import Person
 
 HIT, MISS, BYPASS = "session-cache; hit", "session-cache; fwd=miss", "session-cache; fwd=bypass"
 

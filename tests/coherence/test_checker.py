@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.coherence import faults
-from bench.coherence.__main__ import main
-from bench.coherence.run import Options, run
+from testbed.checker import faults
+from testbed.checker.command import main
+from testbed.checker.run import Options, run
 
 SECONDS = float(os.environ.get("CHECKER_SECONDS") or 40)
 START_AND_STOP_S = 120

@@ -11,11 +11,11 @@ from flask import Flask
 from redis import RedisError
 from sqlalchemy import delete, func, select
 
+from testbed.applications import believing, closed
+from testbed.people import Person
 from tests.coherence.interleave import at_commit
-from tests.hostile.applications import believing, closed
 from tests.hostile.elsewhere import at
 from tests.meanwhile import wait_until
-from tests.people import Person
 from webapp import create_app
 from webapp.cache import debts, keys
 from webapp.cache.coherence import coherence

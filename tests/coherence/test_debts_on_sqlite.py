@@ -7,7 +7,7 @@ from time import monotonic
 import pytest
 from sqlalchemy import delete
 
-from tests.hostile.applications import closed
+from testbed.applications import closed
 from webapp import create_app
 from webapp.cache import keys
 from webapp.cache.debts import owe

@@ -13,12 +13,12 @@ from flask import Flask
 
 from embedded.postgres import Postgres
 from embedded.valkey import Valkey
-from tests.coherence.address import Address
+from testbed.address import Address
+from testbed.applications import believing, closed
+from testbed.people import PASSWORD, Person
+from testbed.troubles import FOLLOW_NOBODY
 from tests.coherence.reading import BYPASS, HIT, MISS, read
-from tests.coherence.troubles import FOLLOW_NOBODY
-from tests.hostile.applications import believing, closed
 from tests.meanwhile import wait_until
-from tests.people import PASSWORD, Person
 from webapp import create_app
 from webapp.config import Settings
 from webapp.database import read_connection, timeline_of

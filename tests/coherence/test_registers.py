@@ -1,6 +1,6 @@
 """What the checker calls wrong: each case is one thing, some writes, and a read that began at a known moment."""
 
-from bench.coherence.registers import GONE, LOST, Truth, View
+from testbed.checker.registers import GONE, LOST, Truth, View
 
 
 def view() -> View:

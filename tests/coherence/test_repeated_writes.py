@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 from flask import Flask
 
-from tests.people import Person
+from testbed.people import Person
 from webapp.cache import fills, keys
 from webapp.cache.driving_sessions import SESSIONS
 from webapp.cache.entries import Entry, new_lease_token

@@ -6,10 +6,10 @@ import pytest
 from flask import Flask
 from sqlalchemy import update
 
-from tests.coherence.troubles import UNREADABLE
-from tests.hostile.applications import believing, closed
+from testbed.applications import believing, closed
+from testbed.people import Person
+from testbed.troubles import UNREADABLE
 from tests.meanwhile import wait_until
-from tests.people import Person
 from webapp import create_app
 from webapp.cache.reconcile import reconcile
 from webapp.cache.redis import Cache

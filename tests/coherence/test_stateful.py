@@ -17,11 +17,11 @@ from hypothesis import HealthCheck, settings, strategies
 from hypothesis.stateful import invariant, precondition, rule, run_state_machine_as_test
 from redis import RedisError
 
+from testbed.applications import believing, closed
+from testbed.people import Person
+from testbed.troubles import TROUBLES, Server
 from tests.coherence.driver import PICKS, Driver, numbers
 from tests.coherence.interleave import acting_after_load
-from tests.coherence.troubles import TROUBLES, Server
-from tests.hostile.applications import believing, closed
-from tests.people import Person
 from webapp import create_app
 from webapp.cache import debts, fills, keys, trust, warm_up
 from webapp.cache.debts import WAIT_S

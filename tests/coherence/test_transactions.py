@@ -10,8 +10,8 @@ from flask import Flask
 from sqlalchemy import text, update
 from sqlalchemy.exc import OperationalError
 
+from testbed.people import Person
 from tests.coherence.interleave import Cached, at_commit
-from tests.people import Person
 from webapp.cache.driving_sessions import SESSIONS
 from webapp.cache.entries import DELETED, PENDING_TTL_MS, Held
 from webapp.cache.fills import Source

@@ -7,9 +7,9 @@ from flask import Flask
 from sqlalchemy import update
 from sqlalchemy.exc import OperationalError
 
+from testbed.people import Person
+from testbed.troubles import TROUBLE, UNREADABLE
 from tests.coherence.reading import BYPASS, HIT, MISS, read
-from tests.coherence.troubles import TROUBLE, UNREADABLE
-from tests.people import Person
 from webapp import create_app
 from webapp.cache import keys
 from webapp.cache.debts import owe

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from tests.coherence.troubles import TROUBLE, UNREADABLE
+from testbed.troubles import TROUBLE, UNREADABLE
 from tests.meanwhile import wait_until
 from webapp.cache import trust
 from webapp.cache.trust import BELIEF_S, Trust

@@ -7,7 +7,7 @@ from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 HOUSES = ("webapp", "worker", "embedded", "driveplayer")
-"""The packages that are installed and run; tests and benchmarks are not among them."""
+"""The packages that are installed and run; tests, benchmarks and what both share are not among them."""
 
 
 def files(*folders: str) -> list[Path]:

@@ -6,8 +6,8 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
+from testbed.people import PASSWORD, Person
 from tests.contracts.description import PROBLEM, Description
-from tests.people import PASSWORD, Person
 from webapp.auth import accounts, logins
 
 NO_SESSION = "/sessions/01a20696-0000-7000-8000-000000000000"

@@ -59,7 +59,7 @@ def test_a_room_imports_only_what_stands_below_it() -> None:
 
 
 def test_the_web_application_knows_nothing_of_the_worker_and_of_who_runs_it() -> None:
-    others = ("worker", "embedded", "driveplayer", "tests", "bench")
+    others = ("worker", "embedded", "driveplayer", "testbed", "tests", "bench")
     assert only_found({module_name(path): ours(path, *others) for path in files("webapp")}) == {}
 
 
@@ -114,5 +114,13 @@ def test_the_configuration_of_the_servers_imports_none_of_our_code() -> None:
 
 
 def test_who_runs_the_processes_meets_them_in_the_environment_only() -> None:
-    others = ("webapp", "worker", "driveplayer", "tests", "bench")
+    others = ("webapp", "worker", "driveplayer", "testbed", "tests", "bench")
     assert only_found({module_name(path): ours(path, *others) for path in files("embedded")}) == {}
+
+
+@pytest.mark.parametrize(
+    ("house", "others"),
+    [("testbed", ("driveplayer", "tests", "bench")), ("bench", ("tests",)), ("tests", ("bench",))],
+)
+def test_tests_and_benchmarks_stand_on_the_testbed_and_not_on_each_other(house: str, others: tuple[str, ...]) -> None:
+    assert only_found({module_name(path): ours(path, *others) for path in files(house)}) == {}

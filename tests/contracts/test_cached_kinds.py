@@ -9,7 +9,7 @@ from flask import Flask
 from sqlalchemy import update
 
 import webapp.cache
-from tests.people import Person
+from testbed.people import Person
 from webapp.cache import fills, keys
 from webapp.cache.coherence import BulkWriteRefused
 from webapp.cache.driving_sessions import SESSION_CACHE_PREFIX, SESSION_CACHE_TTL, SESSIONS

@@ -9,7 +9,7 @@ from tests.contracts.source_tree import CHECKOUT
 
 DECISIONS = CHECKOUT / "docs" / "decisions"
 LINK = re.compile(r"\]\((?!https?://|#)([^)#\s]+)[^)]*\)")
-PATH = re.compile(r"`((?:webapp|worker|embedded|driveplayer|migrations|bench|tests|docs|bin)/[\w./-]*)`")
+PATH = re.compile(r"`((?:webapp|worker|embedded|driveplayer|migrations|testbed|bench|tests|docs|bin)/[\w./-]*)`")
 HEADINGS = ("## Context", "## Choice", "## Rejected")
 
 

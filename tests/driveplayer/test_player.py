@@ -14,7 +14,7 @@ from driveplayer.measurements import Performance
 from driveplayer.player import A_MOMENT_S, Manner, Player
 from driveplayer.progress import Progress
 from driveplayer.verdict import faults
-from tests import drives
+from testbed import drives
 from tests.driveplayer.told import Timing, Told
 
 AT_ONCE = Manner(speed_up=0)

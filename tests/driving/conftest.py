@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import pytest
 from flask import Flask
 
+from testbed.applications import believing, closed
+from testbed.people import Person
 from tests.driving.makers import MakeDriver
-from tests.hostile.applications import believing, closed
-from tests.people import Person
 from webapp import create_app
 from webapp.config import Settings
 

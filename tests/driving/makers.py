@@ -2,6 +2,6 @@
 
 from collections.abc import Callable
 
-from tests.people import Person
+from testbed.people import Person
 
 MakeDriver = Callable[..., Person]

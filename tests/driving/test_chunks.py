@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests import drives
+from testbed import drives
 from webapp.driving.chunks import CHUNK_SEQS, CorruptChunkError, Reading, block_of, decode, encode
 
 FLOATS = st.floats(allow_nan=False, allow_infinity=False)

@@ -5,8 +5,8 @@ from typing import Any
 import orjson
 import pytest
 
+from testbed.people import Person
 from tests.driving.makers import MakeDriver
-from tests.people import Person
 from webapp.driving.documents import MAX_DOCUMENT_BYTES, OF_THE_SERVER_BYTES
 
 START = "2026-01-05T08:00:00.000Z"

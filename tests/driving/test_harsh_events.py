@@ -1,6 +1,6 @@
 """Harsh brakes and accelerations are counted as events, and no way to cut a drive in two changes their number."""
 
-from tests.drives import at_speeds
+from testbed.drives import at_speeds
 from webapp.driving.chunks import Reading
 from webapp.driving.partials import joined, partial
 from webapp.driving.summary import Summary, summarize

@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy.exc import OperationalError
 from werkzeug.test import TestResponse
 
+from testbed.people import Person
 from tests.driving.makers import MakeDriver
-from tests.people import Person
 from webapp.auth import logins
 from webapp.driving import readings
 from webapp.driving.chunks import CHUNK_SEQS

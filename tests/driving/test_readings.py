@@ -6,8 +6,8 @@ from typing import Any
 from flask import Flask
 from sqlalchemy import func, select
 
+from testbed.people import PASSWORD, Person
 from tests.driving.rows import set_row
-from tests.people import PASSWORD, Person
 from webapp.clock import rfc3339, utcnow
 from webapp.extensions import db
 from webapp.models import DrivingSession, ReadingSums

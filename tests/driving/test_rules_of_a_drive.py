@@ -7,8 +7,8 @@ from uuid import uuid4
 import pytest
 from flask import Flask
 
+from testbed.people import Person
 from tests.driving.rows import set_row
-from tests.people import Person
 from webapp.clock import rfc3339, utcnow
 from worker.upkeep import close_abandoned_sessions
 

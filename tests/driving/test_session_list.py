@@ -7,7 +7,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import event
 
-from tests.people import Person
+from testbed.people import Person
 from webapp.cache.redis import Cache
 from webapp.extensions import db
 

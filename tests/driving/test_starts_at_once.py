@@ -10,11 +10,11 @@ from flask import Flask
 from sqlalchemy import text
 from werkzeug.test import TestResponse
 
+from testbed.people import Person
 from tests.coherence.conftest import ClientOfItsOwn
 from tests.coherence.interleave import after_flush, at_commit
 from tests.hostile.crowd import all_at_once
 from tests.meanwhile import Meanwhile
-from tests.people import Person
 from webapp.database import read_connection
 from webapp.extensions import db
 

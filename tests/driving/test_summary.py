@@ -4,8 +4,8 @@ from itertools import pairwise
 
 import pytest
 
-from tests import drives
-from tests.drives import at_speeds
+from testbed import drives
+from testbed.drives import at_speeds
 from tests.driving.pieces import summary_in_blocks
 from webapp.driving.chunks import Reading
 from webapp.driving.partials import MAX_GAP_MS, partial

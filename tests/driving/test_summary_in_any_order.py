@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests import drives
+from testbed import drives
 from tests.driving.pieces import Memory
 from webapp.driving.chunks import CHUNK_SEQS, Reading
 from webapp.driving.partials import MAX_GAP_MS, appended, area_of, partial

@@ -6,9 +6,9 @@ from datetime import timedelta
 import pytest
 from flask import Flask
 
+from testbed.people import Person
 from tests.driving.costs import Cost, counted
 from tests.driving.long_drives import CLOCKS, DRIVE_S, NUMBERINGS, LongDrive, long_drive
-from tests.people import Person
 from webapp.clock import rfc3339, utcnow
 from webapp.driving.chunks import CHUNK_SEQS
 from webapp.extensions import db

@@ -9,9 +9,9 @@ from redis.retry import Retry
 
 from embedded.postgres import Postgres
 from embedded.valkey import Valkey
-from tests.e2e.api import Api
-from tests.e2e.driver import Driver
-from tests.e2e.fleet import Fleet
+from testbed.api import Api
+from testbed.driver import Driver
+from testbed.fleet import Fleet
 
 RECONCILE_INTERVAL_S = 1
 

@@ -2,7 +2,7 @@
 
 from celery import Celery
 
-from tests.e2e.fleet import Fleet
+from testbed.fleet import Fleet
 from webapp.jobs import PERIODIC_QUEUE
 
 

@@ -3,8 +3,8 @@
 import psycopg
 import redis
 
-from tests.e2e.driver import Driver, expect
-from tests.e2e.fleet import Fleet
+from testbed.driver import Driver, expect
+from testbed.fleet import Fleet
 from tests.e2e.tasks import send
 from tests.e2e.waiting import wait_until_cached
 from webapp import jobs

@@ -10,9 +10,9 @@ import pytest
 
 from embedded.postgres import Postgres
 from embedded.valkey import Valkey
-from tests.e2e.api import Answer, Api
-from tests.e2e.driver import PASSWORD, Driver
-from tests.e2e.fleet import Fleet
+from testbed.api import Answer, Api
+from testbed.driver import PASSWORD, Driver
+from testbed.fleet import Fleet
 from webapp.config import MIN_HASH_MEMORY_KIB
 
 PEOPLE = 100

@@ -6,11 +6,11 @@ import time
 import psycopg
 import pytest
 
+from testbed.api import Api
+from testbed.driver import PASSWORD, Driver, expect
+from testbed.fleet import Fleet
 from tests.auth import deleted_rows
 from tests.auth.deleted_rows import fill
-from tests.e2e.api import Api
-from tests.e2e.driver import PASSWORD, Driver, expect
-from tests.e2e.fleet import Fleet
 from tests.e2e.tasks import send
 from webapp import jobs
 

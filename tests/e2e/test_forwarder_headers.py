@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.e2e.api import Api
-from tests.e2e.driver import Driver, expect
-from tests.e2e.fleet import Fleet
+from testbed.api import Api
+from testbed.driver import Driver, expect
+from testbed.fleet import Fleet
 
 SPELLINGS = ["PATH_INFO", "path_info", "Path-Info", "X-Path-Info", "X-Original-URL", "X-Rewrite-URL"]
 

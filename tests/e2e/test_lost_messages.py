@@ -3,9 +3,9 @@
 import redis
 
 from embedded.valkey import Valkey
+from testbed.driver import Driver, expect
+from testbed.fleet import Fleet
 from tests.e2e.conftest import RECONCILE_INTERVAL_S
-from tests.e2e.driver import Driver, expect
-from tests.e2e.fleet import Fleet
 from tests.e2e.waiting import is_cached, wait_until_cached
 from webapp.cache import keys
 from webapp.jobs import QUEUES

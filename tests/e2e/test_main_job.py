@@ -6,9 +6,9 @@ import pytest
 import redis
 
 from embedded.valkey import Valkey
-from tests.e2e.api import Api
-from tests.e2e.driver import Driver, expect
-from tests.e2e.fleet import Fleet
+from testbed.api import Api
+from testbed.driver import Driver, expect
+from testbed.fleet import Fleet
 from tests.e2e.waiting import wait_until_cached
 from tests.e2e.web_workers import connections, wait_for_hits
 

@@ -4,9 +4,9 @@ import stat
 from pathlib import Path
 
 from embedded.valkey import Valkey
-from tests.e2e.api import Api
-from tests.e2e.driver import Driver
-from tests.e2e.fleet import Fleet, procfile
+from testbed.api import Api
+from testbed.driver import Driver
+from testbed.fleet import Fleet, procfile
 
 OPEN_TO_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 

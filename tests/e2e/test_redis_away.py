@@ -8,9 +8,9 @@ from contextlib import contextmanager
 import pytest
 
 from embedded.valkey import Valkey
-from tests.e2e.api import Answer, Api
-from tests.e2e.driver import Driver, expect
-from tests.e2e.fleet import Fleet
+from testbed.api import Answer, Api
+from testbed.driver import Driver, expect
+from testbed.fleet import Fleet
 from tests.e2e.web_workers import connections, wait_for_hits
 
 PROGRAMS = ("web", "worker", "beat")

@@ -6,9 +6,9 @@ import psycopg
 import pytest
 import redis
 
+from testbed.driver import Driver, expect
+from testbed.fleet import Fleet
 from tests.e2e.conftest import RECONCILE_INTERVAL_S
-from tests.e2e.driver import Driver, expect
-from tests.e2e.fleet import Fleet
 from tests.e2e.waiting import wait_until_cached
 from webapp.cache import keys
 

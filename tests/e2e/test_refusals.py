@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from bench.refusals import CAUSES, Pair, pair
+from testbed.refusals import CAUSES, Pair, pair
 
 ROUNDS = 12
 

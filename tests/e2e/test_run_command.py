@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from embedded.ports import free_port
-from tests.e2e.api import Api
-from tests.e2e.driver import Driver, expect
-from tests.e2e.fleet import STOP_TIMEOUT_S
+from testbed.api import Api
+from testbed.driver import Driver, expect
+from testbed.fleet import STOP_TIMEOUT_S
 from tests.embedded.family import Run, survivors
 
 SMALL = {"WEB_CONCURRENCY": "1", "WORKER_CONCURRENCY": "1", "LOG_LEVEL": "WARNING"}

@@ -6,9 +6,9 @@ import time
 import psycopg
 
 from embedded.valkey import Valkey
-from tests.e2e.api import Api, NoAnswer
-from tests.e2e.driver import Driver
-from tests.e2e.fleet import STOP_TIMEOUT_S, Fleet
+from testbed.api import Api, NoAnswer
+from testbed.driver import Driver
+from testbed.fleet import STOP_TIMEOUT_S, Fleet
 from tests.embedded.family import survivors
 
 HEARTBEAT_S = 2.0

@@ -4,9 +4,9 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-from tests.e2e.api import Api
-from tests.e2e.driver import Driver
-from tests.e2e.fleet import Fleet
+from testbed.api import Api
+from testbed.driver import Driver
+from testbed.fleet import Fleet
 
 ATTEMPTS = 100
 BELIEVED_WITHIN_S = 10.0

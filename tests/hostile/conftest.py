@@ -13,12 +13,12 @@ from flask import Flask
 
 from embedded.postgres import Postgres
 from embedded.valkey import Valkey
+from testbed.applications import believing, closed
+from testbed.people import Person
 from tests.conftest import SECRET
-from tests.hostile.applications import believing, closed
 from tests.hostile.lasting import Door
 from tests.hostile.leaks import leaks_of_database, leaks_of_log, leaks_of_redis
 from tests.hostile.mallory import mallory as mallory  # A fixture, for the tests of bodies.
-from tests.people import Person
 from webapp import create_app
 from webapp.cache import redis as redis_module
 from webapp.config import Settings

@@ -8,8 +8,8 @@ from typing import Any
 from flask import Flask
 from sqlalchemy import update
 
+from testbed.people import PASSWORD, Person
 from tests.hostile.answers import assert_refused
-from tests.people import PASSWORD, Person
 from webapp.auth import accounts, logins
 from webapp.clock import utcnow
 from webapp.extensions import db

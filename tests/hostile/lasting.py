@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from flask import Flask
 
+from testbed.people import Person
 from tests.hostile.answers import assert_refused
-from tests.people import Person
 
 
 @dataclass

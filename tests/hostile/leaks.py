@@ -7,7 +7,7 @@ import psycopg
 import redis
 from psycopg import sql
 
-from tests.people import PASSWORD
+from testbed.people import PASSWORD
 
 SECRETS = re.compile(
     rf"{re.escape(PASSWORD)}"  # with which every password of these tests begins

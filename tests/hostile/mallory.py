@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from testbed.people import Person
 from tests.hostile.lasting import Door
-from tests.people import Person
 
 
 @pytest.fixture

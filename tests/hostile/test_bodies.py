@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from testbed.people import PASSWORD, Person
 from tests.hostile.answers import assert_problem
 from tests.hostile.lasting import Door
-from tests.people import PASSWORD, Person
 from webapp.http.bodies import MAX_BODY_BYTES
 
 JSON = "application/json"

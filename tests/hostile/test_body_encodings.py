@@ -4,8 +4,8 @@ import gzip
 
 import pytest
 
+from testbed.people import Person
 from tests.hostile.answers import assert_problem
-from tests.people import Person
 from webapp.http.bodies import MAX_BODY_BYTES
 
 JSON = "application/json"

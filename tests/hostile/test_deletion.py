@@ -11,12 +11,12 @@ from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 from werkzeug.test import TestResponse
 
+from testbed.people import PASSWORD, Person
 from tests.coherence.interleave import after_flush, at_commit
 from tests.hostile.conftest import MakeApp
 from tests.hostile.crowd import all_at_once
 from tests.hostile.elsewhere import NEW_PASSWORD, at
 from tests.meanwhile import Meanwhile
-from tests.people import PASSWORD, Person
 from webapp.auth import authenticate, erasure
 from webapp.auth import routes as auth_routes
 from webapp.batches import Budget

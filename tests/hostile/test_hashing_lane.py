@@ -9,10 +9,10 @@ import argon2
 import pytest
 from werkzeug.test import TestResponse
 
+from testbed.people import PASSWORD, Person
 from tests.hostile.answers import assert_problem
 from tests.hostile.conftest import MakeApp
 from tests.hostile.elsewhere import at
-from tests.people import PASSWORD, Person
 from webapp.auth import passwords
 from webapp.auth.passwords import HASHED_AT_ONCE
 from webapp.extensions import db

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from testbed.people import PASSWORD, Person
 from tests.hostile.answers import assert_client_error, assert_problem
 from tests.hostile.conftest import MakeApp
 from tests.hostile.lasting import Door
-from tests.people import PASSWORD, Person
 from webapp.logs import request_log
 
 REQUEST_IDS = {

@@ -12,11 +12,11 @@ from flask import Flask
 
 from embedded.postgres import Postgres
 from embedded.valkey import Valkey
+from testbed.people import PASSWORD, Person
 from tests.hostile.conftest import MakeApp, closed
 from tests.hostile.elsewhere import NEW_PASSWORD, at, let_time_pass
 from tests.hostile.forgery import claims_of
 from tests.hostile.leaks import leaks_of_database, leaks_of_log, leaks_of_redis
-from tests.people import PASSWORD, Person
 from webapp import create_app
 from webapp.auth.logins import REUSE_GRACE_S
 from webapp.config import Settings

@@ -8,9 +8,9 @@ import hypothesis
 import pytest
 from flask import Flask
 
+from testbed.people import Person
 from tests.hostile.conftest import MakeApp
 from tests.hostile.elsewhere import make_admin
-from tests.people import Person
 
 EXAMPLES = 10
 

@@ -8,8 +8,8 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
+from testbed.people import Person
 from tests.hostile.answers import assert_problem, without_what_differs
-from tests.people import Person
 from webapp.cache import keys
 from webapp.cache.driving_sessions import SESSIONS
 from webapp.cache.fills import load

@@ -6,9 +6,9 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
+from testbed.people import PASSWORD, Person
 from tests.hostile.answers import assert_problem
 from tests.hostile.conftest import MakeApp
-from tests.people import PASSWORD, Person
 from webapp.auth import passwords
 
 

@@ -9,6 +9,7 @@ from flask import Flask
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
+from testbed.people import PASSWORD, Person
 from tests.coherence.interleave import at_commit, between_commit_and_fence
 from tests.hostile.answers import assert_refused
 from tests.hostile.conftest import MakeApp
@@ -16,7 +17,6 @@ from tests.hostile.crowd import all_at_once
 from tests.hostile.elsewhere import NEW_PASSWORD, another_login, at, let_time_pass
 from tests.hostile.forgery import claims_of, minted
 from tests.meanwhile import Meanwhile
-from tests.people import PASSWORD, Person
 from webapp.auth import logins
 from webapp.auth.guard import Claims
 from webapp.auth.logins import REUSE_GRACE_S

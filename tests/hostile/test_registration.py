@@ -4,10 +4,10 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select
 
+from testbed.people import PASSWORD
 from tests.hostile.answers import assert_client_error, assert_problem
 from tests.hostile.conftest import MakeApp
 from tests.hostile.crowd import all_at_once
-from tests.people import PASSWORD
 from webapp.database import read_connection
 from webapp.models import User
 

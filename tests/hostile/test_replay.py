@@ -7,12 +7,12 @@ from flask import Flask
 from redis import OutOfMemoryError
 
 from embedded.valkey import Valkey
+from testbed.applications import believing, closed
+from testbed.people import Person
 from tests.hostile.answers import assert_refused
-from tests.hostile.applications import believing, closed
 from tests.hostile.conftest import MakeApp
 from tests.hostile.elsewhere import at
 from tests.hostile.forgery import claims_of
-from tests.people import Person
 from webapp import create_app
 from webapp.cache import keys
 from webapp.cache.redis import Cache

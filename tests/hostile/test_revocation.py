@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 from flask import Flask
 
+from testbed.people import PASSWORD, Person
 from tests.hostile.answers import assert_refused
 from tests.hostile.conftest import MakeApp
 from tests.hostile.elsewhere import (
@@ -22,7 +23,6 @@ from tests.hostile.elsewhere import (
     make_admin,
 )
 from tests.hostile.forgery import claims_of
-from tests.people import PASSWORD, Person
 from webapp.auth import accounts
 from webapp.auth.guard import Caller
 

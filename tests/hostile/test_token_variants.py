@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from testbed.people import Person
 from tests.hostile.answers import assert_refused
 from tests.hostile.lasting import Door
-from tests.people import Person
 
 Rewrite = Callable[[str], str]
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from werkzeug.test import TestResponse
 
+from testbed.people import PASSWORD, Person
 from tests.hostile.outages.machines import Machines
-from tests.people import PASSWORD, Person
 from webapp.cache import keys
 
 

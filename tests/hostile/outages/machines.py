@@ -9,8 +9,8 @@ from flask import Flask
 
 from embedded.postgres import Postgres
 from embedded.valkey import Valkey
+from testbed.applications import believing, closed
 from tests.conftest import SECRET
-from tests.hostile.applications import believing, closed
 from webapp import create_app
 from webapp.cache import redis as redis_module
 from webapp.config import Settings

@@ -9,8 +9,8 @@ import pytest
 import redis
 from flask import Flask
 
+from testbed.applications import believing
 from tests.hostile.answers import assert_problem, assert_refused
-from tests.hostile.applications import believing
 from tests.hostile.crowd import all_at_once
 from tests.hostile.elsewhere import at
 from tests.hostile.outages.driver import CALLS, Driver, change, log_in, log_out, refresh

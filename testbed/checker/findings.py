@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from bench.coherence.registers import Floors, Judgement, View
-from bench.coherence.witness import Witness
+from testbed.checker.registers import Floors, Judgement, View
+from testbed.checker.witness import Witness
 
 Events = Sequence[tuple[float, str]]
 

@@ -1,4 +1,4 @@
-"""The command: python -m bench.coherence."""
+"""The command: python -m testbed.checker."""
 
 import argparse
 import json
@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from bench.coherence import faults
-from bench.coherence.findings import VIOLATIONS, Findings
-from bench.coherence.run import Options, run
-from bench.coherence.weakened import WEAKENED
+from testbed.checker import faults
+from testbed.checker.findings import VIOLATIONS, Findings
+from testbed.checker.run import Options, run
+from testbed.checker.weakened import WEAKENED
 
 COUNTS = (
     "reads",
@@ -94,7 +94,3 @@ def _print(report: dict[str, Any], findings: Findings) -> None:
     for kind, number in findings.violations.items():
         print(f"{kind:22} {number:>10}   {VIOLATIONS[kind]}")
     print(f"{'longest staleness, ms':22} {report['longest_staleness_ms']:>10}")
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from bench.coherence.caller import Caller
-from bench.coherence.findings import Findings
-from bench.coherence.load import Load, Send
-from bench.coherence.subjects import Pass, Subject
-from tests.e2e.api import Answer
+from testbed.api import Answer
+from testbed.checker.caller import Caller
+from testbed.checker.findings import Findings
+from testbed.checker.load import Load, Send
+from testbed.checker.subjects import Pass, Subject
 
 
 class Leaver(Load):

@@ -14,7 +14,7 @@ NOWHERE = 0
 STOP_TIMEOUT_S = 5.0
 
 
-class Address:
+class ForwardedAddress:
     """A port of its own that leads to one server now, and to another one later.
 
     Connections that stand are closed before the first new one leads elsewhere, so that nobody is left behind.

@@ -6,16 +6,16 @@ from collections.abc import Callable
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
-from bench.coherence.churner import Churner
-from bench.coherence.faults import DatabaseFaults, ProcessFaults, RedisFaults
-from bench.coherence.findings import Findings
-from bench.coherence.leaver import Leaver
-from bench.coherence.load import Load
-from bench.coherence.reader import Reader
-from bench.coherence.stage import Stage, stage
-from bench.coherence.subjects import Subject
-from bench.coherence.writers import AccountWriter, Writer
-from tests.e2e.api import Api
+from testbed.api import Api
+from testbed.checker.churner import Churner
+from testbed.checker.faults import DatabaseFaults, ProcessFaults, RedisFaults
+from testbed.checker.findings import Findings
+from testbed.checker.leaver import Leaver
+from testbed.checker.load import Load
+from testbed.checker.reader import Reader
+from testbed.checker.stage import Stage, stage
+from testbed.checker.subjects import Subject
+from testbed.checker.writers import AccountWriter, Writer
 
 CALM_AT_THE_END_S = 3.0
 """Nothing is broken any more this long before the end, so that a lasting harm shows, in s."""

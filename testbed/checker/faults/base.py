@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
-from bench.coherence.findings import Findings
+from testbed.checker.findings import Findings
 
 LONGEST_PAUSE_S = 3.0
 

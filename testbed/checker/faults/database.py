@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
-from bench.coherence.faults.base import Faults, wait
-from bench.coherence.findings import Findings
 from embedded.postgres import Postgres
+from testbed.checker.faults.base import Faults, wait
+from testbed.checker.findings import Findings
 
 
 class DatabaseFaults(Faults):

@@ -7,9 +7,9 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
-from bench.coherence.registers import GONE, LOST, Judgement, Truth, View
-from tests.e2e.api import Answer, Api
-from tests.e2e.driver import PASSWORD, Driver, expect
+from testbed.api import Answer, Api
+from testbed.checker.registers import GONE, LOST, Judgement, Truth, View
+from testbed.driver import PASSWORD, Driver, expect
 
 PASSES_KEPT = 40
 GONE_KEPT = 10

@@ -2,10 +2,10 @@
 
 from uuid import uuid4
 
-from bench.coherence.load import Load, Send, numbers
-from bench.coherence.registers import GONE
-from bench.coherence.subjects import Session, Subject
-from tests.e2e.api import Answer
+from testbed.api import Answer
+from testbed.checker.load import Load, Send, numbers
+from testbed.checker.registers import GONE
+from testbed.checker.subjects import Session, Subject
 
 
 class Churner(Load):

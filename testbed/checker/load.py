@@ -5,10 +5,10 @@ import random
 import threading
 from collections.abc import Callable, Iterator, Sequence
 
-from bench.coherence.caller import Caller
-from bench.coherence.findings import Findings
-from bench.coherence.subjects import Subject
-from tests.e2e.api import Answer
+from testbed.api import Answer
+from testbed.checker.caller import Caller
+from testbed.checker.findings import Findings
+from testbed.checker.subjects import Subject
 
 REPEAT_CHANCE = 0.2
 """How often a write that was answered is repeated, as by a client that did not trust its own notes."""

@@ -8,12 +8,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.coherence.address import Address
-from bench.coherence.servers import Servers, a_pair
-from bench.coherence.weakened import WEAKENED_BY
-from bench.coherence.witness import Witness
 from embedded.postgres import Postgres
-from tests.e2e.fleet import Fleet, procfile
+from testbed.checker.forwarder import ForwardedAddress
+from testbed.checker.servers import Servers, a_pair
+from testbed.checker.weakened import WEAKENED_BY
+from testbed.checker.witness import Witness
+from testbed.fleet import Fleet, procfile
 
 RECONCILE_INTERVAL_S = 5
 """The default of the product, in s."""
@@ -38,7 +38,7 @@ def stage(seconds: float, weakened: str | None) -> Iterator[Stage]:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="coherence-")))
         postgres = stack.enter_context(Postgres())
         first, second = (stack.enter_context(valkey) for valkey in a_pair())
-        servers = stack.enter_context(Servers(first, second, stack.enter_context(Address())))
+        servers = stack.enter_context(Servers(first, second, stack.enter_context(ForwardedAddress())))
         environment = {
             "DATABASE_URL": (database_url := postgres.create_database("coherence")),
             "REDIS_URL": servers.url,
@@ -57,6 +57,6 @@ def stage(seconds: float, weakened: str | None) -> Iterator[Stage]:
 def _commands(weakened: str | None) -> dict[str, str]:
     commands = procfile()
     if weakened:
-        commands["web"] = commands["web"].replace("wsgi:app", f"'bench.coherence.weakened:{weakened}()'")
-        commands["worker"] = commands["worker"].replace("-A worker", "-A bench.coherence.weakened_worker")
+        commands["web"] = commands["web"].replace("wsgi:app", f"'testbed.checker.weakened:{weakened}()'")
+        commands["worker"] = commands["worker"].replace("-A worker", "-A testbed.checker.weakened_worker")
     return commands

@@ -3,6 +3,6 @@
     python -m bench.coherence --seconds 600 --faults all
 
 See bench/README.md for what is counted. `registers` is the oracle, the kinds of `load` call the API (`reader`,
-`writers`, `churner`, `leaver`), `faults` break things, `stage` has the processes, `findings` counts, and `__main__`
+`writers`, `churner`, `leaver`), `faults` break things, `stage` has the processes, `findings` counts, and `command`
 prints.
 """

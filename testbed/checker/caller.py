@@ -3,9 +3,9 @@
 import random
 from typing import Any
 
-from bench.coherence.findings import DEFECTS, REFUSED, REVIVED, Findings
-from bench.coherence.subjects import Pass, Subject
-from tests.e2e.api import Answer, Api, NoAnswer
+from testbed.api import Answer, Api, NoAnswer
+from testbed.checker.findings import DEFECTS, REFUSED, REVIVED, Findings
+from testbed.checker.subjects import Pass, Subject
 
 RECONNECT_CHANCE = 0.02
 """How often a new connection is opened, which the kernel may give to another web worker."""

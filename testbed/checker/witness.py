@@ -8,7 +8,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from tests.e2e.fleet import Fleet
+from testbed.fleet import Fleet
 from webapp.cache import keys
 
 TIMEOUT_S = 2

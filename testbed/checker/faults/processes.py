@@ -5,9 +5,9 @@ from contextlib import suppress
 
 import psutil  # type: ignore[import-untyped]
 
-from bench.coherence.faults.base import Faults, wait
-from bench.coherence.findings import ENDED, Findings
-from tests.e2e.fleet import Fleet
+from testbed.checker.faults.base import Faults, wait
+from testbed.checker.findings import ENDED, Findings
+from testbed.fleet import Fleet
 
 PROGRAMS = ("web", "worker", "beat")
 SETTLED_S = 10.0

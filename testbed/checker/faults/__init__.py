@@ -2,9 +2,9 @@
 in the database.
 """
 
-from bench.coherence.faults.database import DatabaseFaults
-from bench.coherence.faults.processes import ProcessFaults
-from bench.coherence.faults.redis import RedisFaults
+from testbed.checker.faults.database import DatabaseFaults
+from testbed.checker.faults.processes import ProcessFaults
+from testbed.checker.faults.redis import RedisFaults
 
 __all__ = ["ALL", "DatabaseFaults", "ProcessFaults", "RedisFaults"]
 

@@ -11,12 +11,10 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from bench.coherence.address import NOWHERE, Address
 from embedded.ports import LOOPBACK
 from embedded.valkey import Valkey
-
-FOLLOW_NOBODY = (LOOPBACK, "1")
-"""A primary that is nowhere: who follows it is a replica, and keeps what it holds."""
+from testbed.checker.forwarder import NOWHERE, ForwardedAddress
+from testbed.troubles import FOLLOW_NOBODY
 
 CLIENT_TIMEOUT_S = 5.0
 SYNCHRONIZED_WITHIN_S = 15.0
@@ -38,7 +36,7 @@ def a_pair() -> tuple[Valkey, Valkey]:
 class Servers:
     """The servers. `url` is all that the fleet knows of them."""
 
-    def __init__(self, first: Valkey, second: Valkey, address: Address) -> None:
+    def __init__(self, first: Valkey, second: Valkey, address: ForwardedAddress) -> None:
         self.primary, self.replica = first, second
         self._address = address
         self._clients: dict[Valkey, redis.Redis] = {}

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
-from tests.e2e.api import Answer, Api
+from testbed.api import Answer, Api
 
 PASSWORD = "correct horse battery"
 

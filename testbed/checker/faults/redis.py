@@ -1,15 +1,15 @@
 """The faults in Redis."""
 
-from bench.coherence.faults.base import Faults, wait
-from bench.coherence.faults.refusals import (
+from testbed.checker.faults.base import Faults, wait
+from testbed.checker.faults.refusals import (
     Refusal,
     after_a_failed_save,
     as_a_replica,
     some_times_s,
     without_replicas,
 )
-from bench.coherence.findings import Findings
-from bench.coherence.servers import Servers
+from testbed.checker.findings import Findings
+from testbed.checker.servers import Servers
 from webapp.cache import keys
 
 CACHED = (keys.SESSION_PREFIX, keys.SESSION_LIST_PREFIX, keys.USER_PREFIX, keys.BLACKLIST_PREFIX)

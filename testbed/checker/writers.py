@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from bench.coherence.findings import Findings
-from bench.coherence.load import Load, numbers
-from bench.coherence.reader import Reader
-from bench.coherence.subjects import Session, Subject
-from tests.e2e.api import Answer
+from testbed.api import Answer
+from testbed.checker.findings import Findings
+from testbed.checker.load import Load, numbers
+from testbed.checker.reader import Reader
+from testbed.checker.subjects import Session, Subject
 
 
 class Writer(Load):

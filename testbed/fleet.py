@@ -13,9 +13,9 @@ import psutil  # type: ignore[import-untyped]
 from embedded import settings
 from embedded.child import Child
 from embedded.ports import free_port
-from tests.e2e.api import Api, NoAnswer
+from testbed.api import Api, NoAnswer
 
-CHECKOUT = Path(__file__).resolve().parents[2]
+CHECKOUT = Path(__file__).resolve().parents[1]
 SECRET = "only-for-tests-0123456789-abcdefghijklmnop"
 
 START_TIMEOUT_S = 60.0

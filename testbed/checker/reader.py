@@ -1,9 +1,9 @@
 """Who reads, and holds what comes back against what is known."""
 
-from bench.coherence.load import Load
-from bench.coherence.registers import GONE, Floors, View
-from bench.coherence.subjects import Pass, Session, Subject, described
-from tests.e2e.api import Answer
+from testbed.api import Answer
+from testbed.checker.load import Load
+from testbed.checker.registers import GONE, Floors, View
+from testbed.checker.subjects import Pass, Session, Subject, described
 
 CONDITIONAL_SHARE = 0.3
 
