@@ -1,26 +1,16 @@
 """People whose requests have contexts of their own, as in production, even where a test stands in one."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from flask import Flask
-from flask.testing import FlaskClient
-from werkzeug.test import TestResponse
 
 from testbed.applications import closed
 from testbed.people import Person
 from testbed.troubles import UNREACHABLE_REDIS
+from tests.clients import ClientOfItsOwn
 from webapp import create_app
 from webapp.config import Settings
-
-
-class ClientOfItsOwn(FlaskClient):
-    """Flask lets a request join the application context that is there, and with it the database session."""
-
-    def open(self, *args: Any, **kwargs: Any) -> TestResponse:
-        with self.application.app_context():
-            return super().open(*args, **kwargs)
 
 
 @pytest.fixture

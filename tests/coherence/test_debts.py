@@ -13,8 +13,8 @@ from sqlalchemy import delete, func, select
 
 from testbed.applications import believing, closed
 from testbed.people import Person
-from tests.coherence.interleave import at_commit
-from tests.hostile.elsewhere import at
+from tests.elsewhere import at
+from tests.interleave import at_commit
 from tests.meanwhile import wait_until
 from webapp import create_app
 from webapp.cache import debts, keys

@@ -13,7 +13,7 @@ from flask import Flask
 from sqlalchemy import Connection
 
 from testbed.people import Person
-from tests.coherence.interleave import Cached, acting_after_load, at_commit, between_commit_and_fence, cached_things
+from tests.interleave import Cached, acting_after_load, at_commit, between_commit_and_fence, cached_things
 from webapp.cache import fills, keys, warm_up
 from webapp.cache.entries import Entry, Held, new_lease_token
 from webapp.cache.fills import Source

@@ -11,7 +11,7 @@ from sqlalchemy import text, update
 from sqlalchemy.exc import OperationalError
 
 from testbed.people import Person
-from tests.coherence.interleave import Cached, at_commit
+from tests.interleave import Cached, at_commit
 from webapp.cache.driving_sessions import SESSIONS
 from webapp.cache.entries import DELETED, PENDING_TTL_MS, Held
 from webapp.cache.fills import Source

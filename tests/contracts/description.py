@@ -1,4 +1,4 @@
-"""The OpenAPI document, and what it says of an answer."""
+"""The OpenAPI document, what it says of an answer, and the routes that it is to describe."""
 
 import copy
 import re
@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import jsonschema_rs
+from flask import Flask
 from werkzeug.test import TestResponse
 
 PROBLEM = "application/problem+json"
 BODILESS = (204, 304)
+IMPLIED_METHODS = {"HEAD", "OPTIONS"}
 
 
 class Operation(NamedTuple):
@@ -61,6 +63,14 @@ class Description:
         assert list(content) == [answer.mimetype], operation.name
         schema = {**content[answer.mimetype]["schema"], "components": self._components}
         jsonschema_rs.validator_for(schema, validate_formats=True).validate(answer.get_json())
+
+
+def rules(app: Flask) -> Iterator[tuple[str, str, bool]]:
+    """Return method, path in OpenAPI's spelling, and whether it is guarded, of every route."""
+    for rule in app.url_map.iter_rules():
+        path = rule.rule.replace("<", "{").replace(">", "}")
+        is_guarded = getattr(app.view_functions[rule.endpoint], "is_guarded", False)
+        yield from ((method, path, is_guarded) for method in (rule.methods or set()) - IMPLIED_METHODS)
 
 
 def _matches(template: str, path: str) -> bool:

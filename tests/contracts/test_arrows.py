@@ -121,6 +121,7 @@ def test_who_runs_the_processes_meets_them_in_the_environment_only() -> None:
 @pytest.mark.parametrize(
     ("house", "others"),
     [("testbed", ("driveplayer", "tests", "bench")), ("bench", ("tests",)), ("tests", ("bench",))],
+    ids=["testbed", "bench", "tests"],
 )
 def test_tests_and_benchmarks_stand_on_the_testbed_and_not_on_each_other(house: str, others: tuple[str, ...]) -> None:
     assert only_found({module_name(path): ours(path, *others) for path in files(house)}) == {}

@@ -8,7 +8,7 @@ from typing import Any
 import jsonschema_rs
 from flask import Flask
 
-from tests.contracts.description import PROBLEM, Description
+from tests.contracts.description import PROBLEM, Description, rules
 
 SPECIFICATION = Path(__file__).with_name("openapi-3.1.schema.json")
 """The OpenAPI Initiative's own schema, https://spec.openapis.org/oas/3.1/schema/2022-10-07."""
@@ -16,16 +16,7 @@ SPECIFICATION = Path(__file__).with_name("openapi-3.1.schema.json")
 UNDESCRIBED = {"/openapi.json", "/docs"}
 """The description itself, and the page that shows it."""
 
-IMPLIED_METHODS = {"HEAD", "OPTIONS"}
 BEARER, PUBLIC = [{"bearer": []}], []  # type: ignore[var-annotated]
-
-
-def rules(app: Flask) -> Iterator[tuple[str, str, bool]]:
-    """Return method, path in OpenAPI's spelling, and whether it is guarded, of every route."""
-    for rule in app.url_map.iter_rules():
-        path = rule.rule.replace("<", "{").replace(">", "}")
-        is_guarded = getattr(app.view_functions[rule.endpoint], "is_guarded", False)
-        yield from ((method, path, is_guarded) for method in (rule.methods or set()) - IMPLIED_METHODS)
 
 
 def references(part: Any) -> Iterator[str]:

@@ -3,8 +3,7 @@
 import pytest
 from flask import Flask
 
-from tests.contracts.description import Description
-from tests.contracts.test_openapi import rules
+from tests.contracts.description import Description, rules
 
 PUBLIC = {
     "POST /api/v1/auth/register",

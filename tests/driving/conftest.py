@@ -1,4 +1,4 @@
-"""Drivers of applications with other settings."""
+"""Drivers of applications with other settings, and a search for secrets after each test."""
 
 from collections.abc import Iterator
 
@@ -7,9 +7,12 @@ from flask import Flask
 
 from testbed.applications import believing, closed
 from testbed.people import Person
+from tests.attacked import nothing_leaks, patience, settings
 from tests.driving.makers import MakeDriver
 from webapp import create_app
 from webapp.config import Settings
+
+__all__ = ["nothing_leaks", "patience", "settings"]
 
 
 @pytest.fixture

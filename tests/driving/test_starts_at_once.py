@@ -11,9 +11,9 @@ from sqlalchemy import text
 from werkzeug.test import TestResponse
 
 from testbed.people import Person
-from tests.coherence.conftest import ClientOfItsOwn
-from tests.coherence.interleave import after_flush, at_commit
-from tests.hostile.crowd import all_at_once
+from tests.clients import ClientOfItsOwn
+from tests.crowd import all_at_once
+from tests.interleave import after_flush, at_commit
 from tests.meanwhile import Meanwhile
 from webapp.database import read_connection
 from webapp.extensions import db

@@ -9,8 +9,8 @@ import pytest
 from testbed.api import Api
 from testbed.driver import PASSWORD, Driver, expect
 from testbed.fleet import Fleet
-from tests.auth import deleted_rows
-from tests.auth.deleted_rows import fill
+from tests.accounts import deleted_rows
+from tests.accounts.deleted_rows import fill
 from tests.e2e.tasks import send
 from webapp import jobs
 

@@ -1,7 +1,7 @@
 """Redis, the log and the database hold no password, no token and no hash where they do not belong.
 
-Every test of this folder is searched so when it ends (see conftest). These search a whole life, and prove that the
-search finds what it looks for.
+What a test left is searched so when it ends, in each folder whose conftest takes `nothing_leaks`. These search a whole
+life, and prove that the search finds what it looks for.
 """
 
 from collections.abc import Callable
@@ -12,11 +12,12 @@ from flask import Flask
 
 from embedded.postgres import Postgres
 from embedded.valkey import Valkey
+from testbed.applications import closed
 from testbed.people import PASSWORD, Person
-from tests.hostile.conftest import MakeApp, closed
-from tests.hostile.elsewhere import NEW_PASSWORD, at, let_time_pass
-from tests.hostile.forgery import claims_of
-from tests.hostile.leaks import leaks_of_database, leaks_of_log, leaks_of_redis
+from tests.attacked import MakeApp
+from tests.auth.forgery import claims_of
+from tests.elsewhere import NEW_PASSWORD, at, let_time_pass
+from tests.leaks import leaks_of_database, leaks_of_log, leaks_of_redis
 from webapp import create_app
 from webapp.auth.logins import REUSE_GRACE_S
 from webapp.config import Settings

@@ -9,8 +9,8 @@ import pytest
 from flask import Flask
 
 from testbed.people import Person
-from tests.hostile.conftest import MakeApp
-from tests.hostile.elsewhere import make_admin
+from tests.attacked import MakeApp
+from tests.elsewhere import make_admin
 
 EXAMPLES = 10
 

@@ -7,7 +7,7 @@ import pytest
 
 from embedded.postgres import Postgres
 from embedded.valkey import Valkey
-from tests.hostile.conftest import closed
+from testbed.applications import closed
 from tests.hostile.outages.machines import Machines
 from webapp import create_app
 from webapp.extensions import db

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.hostile.answers import assert_problem
+from tests.answers import assert_problem
 from tests.hostile.outages.driver import CALLS, Driver
 from tests.hostile.outages.machines import DATABASE_TROUBLES, KEEPS_ITS_VALUES, REDIS_TROUBLES, Machines, flush_redis
 

@@ -10,9 +10,9 @@ import redis
 from flask import Flask
 
 from testbed.applications import believing
-from tests.hostile.answers import assert_problem, assert_refused
-from tests.hostile.crowd import all_at_once
-from tests.hostile.elsewhere import at
+from tests.answers import assert_problem, assert_refused
+from tests.crowd import all_at_once
+from tests.elsewhere import at
 from tests.hostile.outages.driver import CALLS, Driver, change, log_in, log_out, refresh
 from tests.hostile.outages.machines import REDIS_TROUBLES, Machines
 from webapp.cache.redis import Cache

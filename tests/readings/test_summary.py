@@ -6,7 +6,7 @@ import pytest
 
 from testbed import drives
 from testbed.drives import at_speeds
-from tests.driving.pieces import summary_in_blocks
+from tests.readings.pieces import summary_in_blocks
 from webapp.driving.chunks import Reading
 from webapp.driving.partials import MAX_GAP_MS, partial
 from webapp.driving.summary import Summary, summarize

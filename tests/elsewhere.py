@@ -9,7 +9,7 @@ from flask import Flask
 from sqlalchemy import update
 
 from testbed.people import PASSWORD, Person
-from tests.hostile.answers import assert_refused
+from tests.answers import assert_refused
 from webapp.auth import accounts, logins
 from webapp.clock import utcnow
 from webapp.extensions import db

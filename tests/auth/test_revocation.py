@@ -8,9 +8,10 @@ import pytest
 from flask import Flask
 
 from testbed.people import PASSWORD, Person
-from tests.hostile.answers import assert_refused
-from tests.hostile.conftest import MakeApp
-from tests.hostile.elsewhere import (
+from tests.answers import assert_refused
+from tests.attacked import MakeApp
+from tests.auth.forgery import claims_of
+from tests.elsewhere import (
     NEW_PASSWORD,
     WAYS_TO_LOSE_A_LOGIN,
     Scene,
@@ -22,7 +23,6 @@ from tests.hostile.elsewhere import (
     log_out_everywhere,
     make_admin,
 )
-from tests.hostile.forgery import claims_of
 from webapp.auth import accounts
 from webapp.auth.guard import Caller
 

@@ -9,7 +9,7 @@ from flask import Flask
 from sqlalchemy import select
 
 from testbed.people import Person
-from tests.hostile.answers import assert_problem, without_what_differs
+from tests.answers import assert_problem, without_what_differs
 from webapp.cache import keys
 from webapp.cache.driving_sessions import SESSIONS
 from webapp.cache.fills import load

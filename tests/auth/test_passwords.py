@@ -10,8 +10,8 @@ from flask import Flask
 from sqlalchemy import select, update
 
 from testbed.people import PASSWORD, Person
-from tests.hostile.answers import assert_problem, assert_refused
-from tests.hostile.conftest import MakeApp
+from tests.answers import assert_problem, assert_refused
+from tests.attacked import MakeApp
 from webapp.config import Settings
 from webapp.database import read_connection
 from webapp.extensions import db

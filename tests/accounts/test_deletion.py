@@ -12,10 +12,10 @@ from sqlalchemy.exc import OperationalError
 from werkzeug.test import TestResponse
 
 from testbed.people import PASSWORD, Person
-from tests.coherence.interleave import after_flush, at_commit
-from tests.hostile.conftest import MakeApp
-from tests.hostile.crowd import all_at_once
-from tests.hostile.elsewhere import NEW_PASSWORD, at
+from tests.attacked import MakeApp
+from tests.crowd import all_at_once
+from tests.elsewhere import NEW_PASSWORD, at
+from tests.interleave import after_flush, at_commit
 from tests.meanwhile import Meanwhile
 from webapp.auth import authenticate, erasure
 from webapp.auth import routes as auth_routes

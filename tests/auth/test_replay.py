@@ -9,10 +9,10 @@ from redis import OutOfMemoryError
 from embedded.valkey import Valkey
 from testbed.applications import believing, closed
 from testbed.people import Person
-from tests.hostile.answers import assert_refused
-from tests.hostile.conftest import MakeApp
-from tests.hostile.elsewhere import at
-from tests.hostile.forgery import claims_of
+from tests.answers import assert_refused
+from tests.attacked import MakeApp
+from tests.auth.forgery import claims_of
+from tests.elsewhere import at
 from webapp import create_app
 from webapp.cache import keys
 from webapp.cache.redis import Cache

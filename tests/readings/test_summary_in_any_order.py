@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from testbed import drives
-from tests.driving.pieces import Memory
+from tests.readings.pieces import Memory
 from webapp.driving.chunks import CHUNK_SEQS, Reading
 from webapp.driving.partials import MAX_GAP_MS, appended, area_of, partial
 from webapp.driving.summary import Summary, summarize

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from flask import Flask
 
 from testbed.people import Person
-from tests.hostile.answers import assert_refused
+from tests.answers import assert_refused
 
 
 @dataclass

@@ -7,8 +7,8 @@ from uuid import uuid4
 
 import pytest
 
-from tests.hostile.answers import assert_client_error, assert_problem
-from tests.hostile.lasting import Door
+from tests.answers import assert_client_error, assert_problem
+from tests.lasting import Door
 from webapp import cursors
 
 PATHS = {

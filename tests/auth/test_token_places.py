@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.hostile.answers import assert_refused
-from tests.hostile.lasting import Door
+from tests.answers import assert_refused
+from tests.lasting import Door
 
 Headers = list[tuple[str, str]]
 Present = Callable[[str], Headers]

@@ -10,12 +10,12 @@ from sqlalchemy import select
 from werkzeug.test import TestResponse
 
 from testbed.people import PASSWORD, Person
-from tests.coherence.interleave import at_commit, between_commit_and_fence
-from tests.hostile.answers import assert_refused
-from tests.hostile.conftest import MakeApp
-from tests.hostile.crowd import all_at_once
-from tests.hostile.elsewhere import NEW_PASSWORD, another_login, at, let_time_pass
-from tests.hostile.forgery import claims_of, minted
+from tests.answers import assert_refused
+from tests.attacked import MakeApp
+from tests.auth.forgery import claims_of, minted
+from tests.crowd import all_at_once
+from tests.elsewhere import NEW_PASSWORD, another_login, at, let_time_pass
+from tests.interleave import at_commit, between_commit_and_fence
 from tests.meanwhile import Meanwhile
 from webapp.auth import logins
 from webapp.auth.guard import Claims

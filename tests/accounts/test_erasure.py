@@ -10,8 +10,8 @@ import pytest
 from flask import Flask
 
 from testbed.people import PASSWORD, Person
-from tests.auth import deleted_rows
-from tests.auth.deleted_rows import OfAFewBatches, a_deleted_drive, count, deletions, fill
+from tests.accounts import deleted_rows
+from tests.accounts.deleted_rows import OfAFewBatches, a_deleted_drive, count, deletions, fill
 from webapp import batches
 from webapp.auth import erasure
 from webapp.batches import Budget

@@ -6,7 +6,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import insert
 
-from tests.auth.deleted_rows import OfAFewBatches, a_deleted_account, a_deleted_drive, count, deletions
+from tests.accounts.deleted_rows import OfAFewBatches, a_deleted_account, a_deleted_drive, count, deletions
 from webapp import batches
 from webapp.auth import expiry
 from webapp.batches import Budget

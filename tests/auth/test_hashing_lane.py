@@ -10,9 +10,9 @@ import pytest
 from werkzeug.test import TestResponse
 
 from testbed.people import PASSWORD, Person
-from tests.hostile.answers import assert_problem
-from tests.hostile.conftest import MakeApp
-from tests.hostile.elsewhere import at
+from tests.answers import assert_problem
+from tests.attacked import MakeApp
+from tests.elsewhere import at
 from webapp.auth import passwords
 from webapp.auth.passwords import HASHED_AT_ONCE
 from webapp.extensions import db

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from testbed.people import Person
-from tests.hostile.lasting import Door
+from tests.lasting import Door
 
 
 @pytest.fixture

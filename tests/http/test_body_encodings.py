@@ -5,7 +5,7 @@ import gzip
 import pytest
 
 from testbed.people import Person
-from tests.hostile.answers import assert_problem
+from tests.answers import assert_problem
 from webapp.http.bodies import MAX_BODY_BYTES
 
 JSON = "application/json"
