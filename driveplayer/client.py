@@ -7,14 +7,13 @@ told apart by their number, and the rest says how things shall be.
 import gzip
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.message import Message
-from email.utils import parsedate_to_datetime
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlsplit
+
+from urllib3 import BaseHTTPResponse, HTTPConnectionPool, HTTPSConnectionPool, Retry
+from urllib3.exceptions import InvalidHeader, MaxRetryError
 
 ATTEMPTS = 7
 ATTEMPTS_AT_A_STRANGER = 3
@@ -43,7 +42,7 @@ class Answer:
     """An answer; `latency_s` is that of the attempt that was answered."""
 
     status: int
-    headers: Message
+    headers: Mapping[str, str]
     body: bytes
     latency_s: float
 
@@ -66,6 +65,42 @@ class Answer:
         return f"{self.status} {self.headers.get('Content-Type', 'without a content type')}"
 
 
+class Patience(Retry):
+    """Which calls are repeated, and when; `wait` is called before each repetition."""
+
+    def __init__(self, wait: Callable[[float], None], total: int, history: tuple[Any, ...] = (), **_: Any) -> None:
+        super().__init__(
+            total, allowed_methods=None, backoff_factor=FIRST_PAUSE_S, raise_on_status=False, history=history
+        )
+        self.wait = wait
+
+    def new(self, **changes: Any) -> Self:
+        """Return a copy with these changes."""
+        return super().new(wait=self.wait, **changes)
+
+    def is_retry(self, method: str, status_code: int, has_retry_after: bool = False) -> bool:
+        """Say whether an answer is not the last word."""
+        return status_code in RETRIED_STATUSES
+
+    def increment(self, *args: Any, response: BaseHTTPResponse | None = None, **kwargs: Any) -> Self:
+        """Return the patience that is left after an attempt. Raises MaxRetryError where none is."""
+        total = self.total if response is None else ATTEMPTS - 1 - len(self.history)
+        if self.get_retry_after(response) > MAX_PAUSE_S:
+            total = 0
+        return Retry.increment(self.new(total=total), *args, response=response, **kwargs)
+
+    def sleep(self, response: BaseHTTPResponse | None = None) -> None:
+        """Wait twice as long each time, and at least as long as the server asks."""
+        self.wait(max(FIRST_PAUSE_S, self.get_backoff_time(), self.get_retry_after(response)))
+
+    def get_retry_after(self, response: BaseHTTPResponse | None) -> float:
+        """Return how many seconds the server asks us to wait: none where it asks for nothing, or for nonsense."""
+        try:
+            return (response and super().get_retry_after(response)) or 0.0
+        except (InvalidHeader, ValueError, OverflowError):
+            return 0.0
+
+
 class Client:
     """Calls one server, given its base URL. `pause` is how it waits; `retries` counts what it repeated.
 
@@ -76,12 +111,12 @@ class Client:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
             raise ValueError("is not the URL of a server")
-        kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
+        kind = HTTPSConnectionPool if parts.scheme == "https" else HTTPConnectionPool
+        patience = Patience(self._wait, total=ATTEMPTS_AT_A_STRANGER - 1)
         self.url = url.rstrip("/")
         self._path = parts.path.rstrip("/")
-        self._connection = kind(parts.hostname, parts.port, timeout=TIMEOUT_S)
+        self._pool = kind(parts.hostname, parts.port, timeout=TIMEOUT_S, retries=patience)
         self._pause = pause
-        self._attempts = ATTEMPTS_AT_A_STRANGER
         self.retries = 0
 
     def __enter__(self) -> "Client":
@@ -90,7 +125,7 @@ class Client:
 
     def __exit__(self, *_: object) -> None:
         """Hang up."""
-        self._connection.close()
+        self._pool.close()
 
     def call(
         self,
@@ -112,40 +147,19 @@ class Client:
             headers["Authorization"] = f"Bearer {token}"
         if etag:
             headers["If-None-Match"] = etag
-        return self._patiently(method, self._path + path, payload, headers)
-
-    def _patiently(self, method: str, path: str, payload: bytes | None, headers: dict[str, str]) -> Answer:
-        attempt, pause_s = 1, FIRST_PAUSE_S
-        while True:
-            asked_s = 0.0
-            try:
-                answer = self._exchange(method, path, payload, headers)
-            except Unreachable:
-                if attempt >= self._attempts:
-                    raise
-            else:
-                self._attempts = ATTEMPTS
-                asked_s = _retry_after_s(answer)
-                if answer.status not in RETRIED_STATUSES or attempt >= ATTEMPTS or asked_s > MAX_PAUSE_S:
-                    return answer
-            self._pause(max(pause_s, asked_s))
-            attempt, pause_s = attempt + 1, pause_s * 2
-            self.retries += 1
-
-    def _exchange(self, method: str, path: str, payload: bytes | None, headers: dict[str, str]) -> Answer:
-        began = time.perf_counter()
+        self._began = time.perf_counter()
         try:
-            self._connection.request(method, path, payload, headers)
-            response = self._connection.getresponse()
-            body = response.read()
-        except (OSError, HTTPException) as error:
-            self._connection.close()
-            raise Unreachable(f"no server of this API answers at {self.url}: {str(error) or repr(error)}") from error
-        except KeyboardInterrupt:
-            # The next call must not read the answer of the one that was broken off.
-            self._connection.close()
-            raise
-        return Answer(response.status, response.headers, body, time.perf_counter() - began)
+            got = self._pool.urlopen(method, self._path + path, payload, headers, redirect=False, decode_content=False)
+        except MaxRetryError as error:
+            cause = error.reason.__cause__ or error.reason.args[-1]
+            raise Unreachable(f"no server of this API answers at {self.url}: {cause}") from error
+        self._pool.retries = self._pool.retries.new(total=ATTEMPTS - 1)
+        return Answer(got.status, got.headers, got.data, time.perf_counter() - self._began)
+
+    def _wait(self, seconds: float) -> None:
+        self._pause(seconds)
+        self.retries += 1
+        self._began = time.perf_counter()
 
 
 def _encoded(body: Any, compress: bool) -> tuple[bytes | None, dict[str, str]]:
@@ -158,14 +172,3 @@ def _encoded(body: Any, compress: bool) -> tuple[bytes | None, dict[str, str]]:
         return payload, headers
     headers["Content-Encoding"] = "gzip"
     return gzip.compress(payload), headers
-
-
-def _retry_after_s(answer: Answer) -> float:
-    """Return how long the server asks us to wait: it may say so in seconds or as a date."""
-    value = answer.headers.get("Retry-After", "").strip()
-    if value.isascii() and value.isdigit():
-        return float(value)
-    try:
-        return (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds()
-    except (ValueError, TypeError):
-        return 0.0

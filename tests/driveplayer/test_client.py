@@ -42,13 +42,13 @@ def test_a_body_is_json_and_compressed_where_that_is_wanted(told: Tell) -> None:
 def test_an_outage_is_waited_out_as_long_as_the_server_asks(told: Tell) -> None:
     in_a_while = format_datetime(datetime.now(UTC) + timedelta(seconds=40), usegmt=True)
     answers = [problem(503, "x", Retry_After="7"), problem(503, "x", Retry_After=in_a_while)]
-    server = told(*answers, problem(503, "x"), 200)
+    server = told(*answers, problem(503, "x"), problem(503, "x", Retry_After="soon"), 200)
     timing = Timing()
     with Client(server.url, pause=timing.sleep) as client:
         assert client.call("GET", "/").status == 200
 
-    assert client.retries == 3
-    assert timing.slept == [7.0, pytest.approx(40, abs=2), 0.8]
+    assert client.retries == 4
+    assert timing.slept == [7.0, pytest.approx(40, abs=2), 0.8, 1.6]
 
 
 def test_an_outage_that_lasts_is_the_answer_in_the_end(told: Tell) -> None:
@@ -64,6 +64,21 @@ def test_who_asks_for_more_patience_than_there_is_gets_none(told: Tell) -> None:
     with Client(server.url, pause=timing.sleep) as client:
         assert client.call("GET", "/").status == 429
     assert timing.slept == []
+
+
+@pytest.mark.parametrize("answer", [problem(413, "x", Retry_After="1"), problem(302, "x", Location="/elsewhere")])
+def test_an_answer_that_is_no_outage_is_the_last_word(told: Tell, answer: tuple[int, object, object]) -> None:
+    timing = Timing()
+    with Client(told(answer).url, pause=timing.sleep) as client:
+        assert client.call("GET", "/").status == answer[0]
+    assert timing.slept == []
+
+
+def test_who_answered_once_is_no_stranger_any_more(told: Tell) -> None:
+    server = told(problem(503, "x"), *[None] * (ATTEMPTS - 1))
+    with Client(server.url, pause=Timing().sleep) as client, pytest.raises(Unreachable, match=r"without response$"):
+        client.call("POST", "/", body={})
+    assert len(server.asked) == ATTEMPTS
 
 
 def test_a_call_whose_connection_breaks_is_repeated_on_a_new_one(told: Tell) -> None:
