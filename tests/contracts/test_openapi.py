@@ -13,8 +13,8 @@ from tests.contracts.description import PROBLEM, Description, rules
 SPECIFICATION = Path(__file__).with_name("openapi-3.1.schema.json")
 """The OpenAPI Initiative's own schema, https://spec.openapis.org/oas/3.1/schema/2022-10-07."""
 
-UNDESCRIBED = {"/openapi.json", "/docs"}
-"""The description itself, and the page that shows it."""
+UNDESCRIBED = {"/openapi.json", "/docs", "/docs/{path:filename}"}
+"""The description itself, the page that shows it, and the page's scripts and styles."""
 
 BEARER, PUBLIC = [{"bearer": []}], []  # type: ignore[var-annotated]
 

@@ -13,6 +13,7 @@ PUBLIC = {
     "GET /health/ready",
     "GET /openapi.json",
     "GET /docs",
+    "GET /docs/{path:filename}",
 }
 
 CONTRACT = """
