@@ -1,5 +1,6 @@
-"""gunicorn's settings, each with its reason."""
+"""gunicorn's settings, each with its reason. What the environment says comes from `webapp.config`."""
 
+import json
 import os
 import subprocess
 import sys
@@ -7,24 +8,30 @@ from pathlib import Path
 from typing import Any
 
 
-def number(name: str, given: str | None, default: int) -> int:
-    """Read a positive number that may be left out; a wrong value is one clear line and exit 1."""
-    value = given or str(default)
-    if not (value.isascii() and value.isdecimal() and int(value)):
-        sys.exit(f"configuration error: {name}: must be a positive number, not {value!r}")
-    return int(value)
+def settings() -> dict[str, Any]:
+    """Read the settings; a wrong one ends gunicorn before any worker starts, with one line.
 
+    In a process of its own, because what is imported here would stay as it is over a reload of the workers.
+    """
+    program = "from webapp.config import load; print(load().model_dump_json())"
+    read = subprocess.run([sys.executable, "-c", program], stdout=subprocess.PIPE, check=False)
+    if read.returncode:
+        sys.exit(read.returncode)
+    found: dict[str, Any] = json.loads(read.stdout)
+    return found
+
+
+given = settings()
 
 # Whatever the processes leave on the disk is nobody else's to read. gunicorn's own setting is about its sockets.
 os.umask(0o077)
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - gunicorn makes its own unlinked file there
 
-host = os.environ.get("HOST") or "0.0.0.0"  # noqa: S104 - a web process is there to be reached
-bind = f"{host}:{number('PORT', os.environ.get('PORT'), 8000)}"
+bind = f"{given['host']}:{given['port']}"
 worker_class = "gthread"
-workers = number("WEB_CONCURRENCY", os.environ.get("WEB_CONCURRENCY"), os.cpu_count() or 1)
-threads = number("WEB_THREADS", os.environ.get("WEB_THREADS"), 4)
+workers = given["web_concurrency"] or os.cpu_count() or 1
+threads = given["web_threads"]
 
 # With one shared listener, keep-alive connections were seen to land all on one worker.
 reuse_port = True
@@ -44,20 +51,10 @@ control_socket_disable = True
 # No header says which path a request is for. gunicorn would take SCRIPT_NAME and PATH_INFO from a proxy, and a proxy
 # passes on what its clients send.
 forwarder_headers = ""
-forwarded_allow_ips = os.environ.get("FORWARDED_ALLOW_IPS") or "127.0.0.1"
+forwarded_allow_ips = given["forwarded_allow_ips"]
 accesslog = None  # The application writes a line for each request, with its id.
 
 
 def post_worker_init(worker: Any) -> None:
     """Have the application's own threads answer the requests: they stand aside while a password is hashed."""
     worker.tpool = worker.wsgi.extensions["threads"]
-
-
-def on_starting(_server: object) -> None:
-    """Check the settings before any worker starts: gunicorn would start one that exits over them again and again.
-
-    In a process of its own, because what is imported here would stay as it is over a reload of the workers.
-    """
-    check = subprocess.run([sys.executable, "-c", "from webapp.config import load; load()"], check=False)
-    if check.returncode:
-        sys.exit(check.returncode)

@@ -23,8 +23,8 @@ import psycopg
 
 from embedded.postgres import Postgres
 from testbed import drives
-from webapp.driving.chunks import CHUNK_SEQS, Reading, block_of, decode, encode
-from webapp.driving.partials import appended, partial
+from webapp.readings.chunks import CHUNK_SEQS, Reading, block_of, decode, encode
+from webapp.readings.partials import appended, partial
 
 Drive = tuple[UUID, list[Reading]]
 Row = tuple[Any, ...]

@@ -21,7 +21,7 @@ from bench.rows import insert_sessions, session_id
 from bench.servers import LOAD_CORE, SERVERS_CORE, Program, WebServer
 from bench.slices import Slice, slice_of, table
 from bench.stores import Stores, stores
-from webapp.cache import keys
+from webapp.driving.cached_sessions import SESSIONS
 from webapp.extensions import db
 
 
@@ -101,7 +101,7 @@ def started(contenders: list[Contender], stands: Stores, running: ExitStack) -> 
 
 def cool(stands: Stores) -> None:
     """Take the sessions that are to be missed out of the cache."""
-    stands.cache.client.delete(*(keys.session(session_id(n)) for n in COLD))
+    stands.cache.client.delete(*(SESSIONS.key(session_id(n)) for n in COLD))
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ from webapp.cache.debts import owe
 from webapp.cache.reconcile import reconcile
 from webapp.cache.redis import close_redis
 from webapp.config import Settings
+from webapp.driving.cached_sessions import SESSIONS
 from webapp.extensions import db
 
 POLL_S = 0.002
@@ -77,7 +78,7 @@ def settle(name: str, stands: Stores, watching: list[tuple[int, Connection]], de
         client.config_set("min-replicas-to-write", 1)
         if debts:
             with db.engine.begin() as connection:
-                owe(connection, {keys.session(f"owed {number}"): 1 for number in range(debts)})
+                owe(connection, {SESSIONS.key(f"owed {number}"): 1 for number in range(debts)})
         time.sleep(REFUSAL_S)
         parts = ([pid for pid, _ in watching], [stands.valkey.pid], [stands.postgres.pid])
         before = [sum(map(cpu_us, pids)) for pids in parts]

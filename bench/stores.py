@@ -23,12 +23,13 @@ from embedded.server import Server
 from embedded.valkey import Valkey
 from webapp import create_app
 from webapp.auth import tokens
-from webapp.cache import fills, users
-from webapp.cache.driving_sessions import SESSIONS
+from webapp.auth.cached_users import USERS
+from webapp.cache import fills
 from webapp.cache.entries import PENDING_TTL_MS
 from webapp.cache.kinds import Kind
 from webapp.cache.redis import Cache, close_redis
 from webapp.config import Settings
+from webapp.driving.cached_sessions import SESSIONS
 from webapp.extensions import db
 from webapp.models import Login
 
@@ -64,7 +65,7 @@ class Stores:
     def warm(self, numbers: Sequence[int]) -> int:
         """Fill the cache with these sessions and their drivers. Return how many sessions were filled."""
         with self.app.app_context():
-            self._fill(users.USERS, [rows.user_id(d) for d in sorted({rows.driver_of(n) for n in numbers})])
+            self._fill(USERS, [rows.user_id(d) for d in sorted({rows.driver_of(n) for n in numbers})])
             return self._fill(SESSIONS, [rows.session_id(n) for n in numbers])
 
     def _fill(self, kind: Kind, ids: Sequence[str]) -> int:
@@ -72,11 +73,11 @@ class Stores:
         for first in range(0, len(ids), BATCH):
             batch = ids[first : first + BATCH]
             try:
-                filled += fills.warm(kind, batch)
+                filled += fills.fill_many(kind, batch)
             except RedisError:
                 # On a machine that others keep busy a batch may take longer than a command may. Its leases expire.
                 time.sleep(PENDING_TTL_MS / 1000)
-                filled += fills.warm(kind, batch)
+                filled += fills.fill_many(kind, batch)
         return filled
 
     def administer(self, statement: LiteralString) -> None:

@@ -30,8 +30,8 @@ from bench.servers import CHECKOUT, LOAD_CORE, SERVERS_CORE, Program, WebServer,
 from bench.stores import Stores, stores
 from embedded.ports import LOOPBACK
 from webapp.clock import rfc3339, utcnow
-from webapp.driving.chunks import CHUNK_SEQS
 from webapp.extensions import db
+from webapp.readings.chunks import CHUNK_SEQS
 
 UPLOADS, READINGS = 20, 10
 HOLE = range(50, 50 + UPLOADS * READINGS)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import redis
 
 from testbed.api import Api
-from webapp.cache import keys
+from webapp.driving.cached_sessions import SESSIONS
 
 PAUSE_S = 0.2
 WARM_WITHIN_S = 10.0
@@ -79,6 +79,6 @@ class Watch(threading.Thread):
 
     def _is_cached(self, version: int) -> bool:
         # What an entry looks like is told by webapp.cache.entries.
-        entry = str(self._redis.get(keys.session(self._unread)) or "|||")
+        entry = str(self._redis.get(SESSIONS.key(self._unread)) or "|||")
         state, _, at, _ = entry.split("|", 3)
         return state == "v" and int(at) >= version

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from bench.cpu import cpu_us
 from bench.rows import insert_sessions, session_id
 from bench.stores import TTL_S, Stores, stores
-from webapp.cache import fills, keys, warm_up, warming
-from webapp.cache.driving_sessions import SESSIONS
+from webapp.cache import fills, warming
 from webapp.cache.refresh_ahead import DUE_AT, refresh_ahead
+from webapp.driving.cached_sessions import SESSIONS
 from webapp.extensions import db
 
 ONE_BY_ONE = 500
@@ -67,7 +67,7 @@ def ways(stands: Stores, ids: list[str]) -> Iterator[Way]:
     empty = stands.cache.client.flushall
 
     def in_batches(of: int, among: list[str]) -> int:
-        return sum(fills.warm(SESSIONS, among[first : first + of]) for first in range(0, len(among), of))
+        return sum(fills.fill_many(SESSIONS, among[first : first + of]) for first in range(0, len(among), of))
 
     yield "`fills.warm`, one by one", ONE_BY_ONE, empty, lambda: in_batches(1, ids[:ONE_BY_ONE])
     for size in (50, 200, 500, 1000):
@@ -76,16 +76,16 @@ def ways(stands: Stores, ids: list[str]) -> Iterator[Way]:
     def make_due() -> None:
         empty()
         for first in range(0, len(ids), warming.BATCH):
-            warming.ask([keys.session(id) for id in ids[first : first + warming.BATCH]])
+            warming.ask([SESSIONS.key(id) for id in ids[first : first + warming.BATCH]])
 
-    yield "`warm_due`, as the task does", len(ids), make_due, warm_up.warm_due
+    yield "`warm_due`, as the task does", len(ids), make_due, warming.warm_due
 
     def make_hot() -> None:
         empty()
         in_batches(warming.BATCH, ids)
         pipeline = stands.cache.client.pipeline(transaction=False)
         for id in ids:
-            pipeline.pexpire(keys.session(id), int(TTL_S * 1000 * DUE_AT / 2))
+            pipeline.pexpire(SESSIONS.key(id), int(TTL_S * 1000 * DUE_AT / 2))
         pipeline.execute()
 
     yield "`refresh_ahead`, all hot and due", len(ids), make_hot, refresh_ahead

@@ -73,12 +73,6 @@ class Server(ABC):
         else:
             self.port = self._start_on_a_free_port()
 
-    def wait_ready(self, timeout_s: float | None = None) -> None:
-        """Wait until the server answers; StartError when it has ended or takes longer."""
-        timeout_s = self.start_timeout_s if timeout_s is None else timeout_s
-        assert self.port is not None
-        self._wait_ready_on(self.port, timeout_s)
-
     def stop(self) -> None:
         """Stop the server in its orderly way and keep its data. A server that has ended already is fine."""
         if self._child is not None:
@@ -150,20 +144,20 @@ class Server(ABC):
         with self.log_path.open("wb") as log:
             self._child = self._launch(port, log)
         try:
-            self._wait_ready_on(port, self.start_timeout_s)
+            self._wait_until_it_answers(port)
         except BaseException:
             self._child.stop(self.stop_grace_s, self.stop_signal)
             raise
 
-    def _wait_ready_on(self, port: int, timeout_s: float) -> None:
-        deadline = time.monotonic() + timeout_s
+    def _wait_until_it_answers(self, port: int) -> None:
+        deadline = time.monotonic() + self.start_timeout_s
         while not self._answers(port):
             if self.child.exit_code is not None:
                 raise StartError(
                     f"{self.name} ended with code {self.child.exit_code} at its start: {self._last_words()}"
                 )
             if time.monotonic() > deadline:
-                raise StartError(f"{self.name} did not answer within {timeout_s:g} s: {self._last_words()}")
+                raise StartError(f"{self.name} did not answer within {self.start_timeout_s:g} s: {self._last_words()}")
             time.sleep(PROBE_INTERVAL_S)
 
     def _log(self) -> str:

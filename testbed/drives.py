@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from webapp.driving.chunks import Reading
+from webapp.readings.chunks import Reading
 
 MPS_PER_MPH = 0.44704
 METERS_PER_MILE = 1609.344

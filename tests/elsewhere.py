@@ -10,7 +10,8 @@ from sqlalchemy import update
 
 from testbed.people import PASSWORD, Person
 from tests.answers import assert_refused
-from webapp.auth import accounts, logins
+from webapp.accounts import administration
+from webapp.auth import logins
 from webapp.clock import utcnow
 from webapp.extensions import db
 from webapp.models import Login
@@ -34,7 +35,8 @@ def make_admin(app: Flask, person: Person) -> Person:
     """Give somebody the role of an administrator, as `flask users promote` does."""
     with app.app_context():
         with logins.account_change(person.id) as user:
-            accounts.set_role(user, "admin", actor_id=None)
+            administration.set_role(user, "admin", actor_id=None)
+        db.session.commit()
         db.session.remove()
     return person
 

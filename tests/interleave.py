@@ -8,16 +8,19 @@ from typing import Any
 from sqlalchemy import Connection, event
 
 from testbed.people import Person
+from webapp.auth.cached_users import USERS
 from webapp.cache import fills
-from webapp.cache.driving_sessions import SESSIONS
 from webapp.cache.entries import Entry, Held
 from webapp.cache.kinds import Kind
 from webapp.cache.redis import Cache
-from webapp.cache.session_lists import SESSION_LISTS
-from webapp.cache.users import USERS
+from webapp.driving.cached_lists import SESSION_LISTS
+from webapp.driving.cached_sessions import SESSIONS
 from webapp.extensions import db
 
 Act = Callable[[], object]
+
+KINDS = (USERS, SESSIONS, SESSION_LISTS)
+"""All that is cached. The contracts hold it against what the application has registered."""
 
 
 @dataclass

@@ -142,12 +142,12 @@ def test_a_blacklisted_token_is_refused_at_the_hot_read_although_the_user_is_cac
 
 def test_a_hot_read_that_finds_every_connection_taken_goes_flasks_way(alice: Person, cache: Cache) -> None:
     path = f"/sessions/{alice.starts_a_drive()['id']}"
-    held = [cache.hot_pool.get_connection() for _ in range(cache.hot_pool.max_connections)]
+    held = [cache.hot._pool.get_connection() for _ in range(cache.hot._pool.max_connections)]
     answers = [alice.get(path) for _ in range(3)]
     assert [answer.headers["Cache-Status"] for answer in answers[1:]] == ["session-cache; hit"] * 2
     assert cache.trust.believes()
     for connection in held:
-        cache.hot_pool.release(connection)
+        cache.hot._pool.release(connection)
 
 
 def test_threads_that_come_and_go_leave_their_connection_to_the_next(alice: Person, cache: Cache, counted: Any) -> None:

@@ -12,7 +12,7 @@ import orjson
 import pytest
 from flask import Flask
 
-from webapp.logs import RequestLog
+from webapp.logs import RequestLog, json_line
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 
@@ -31,9 +31,7 @@ class Written(io.StringIO):
 
 @pytest.fixture
 def log() -> RequestLog:
-    log = RequestLog()
-    log.is_wanted = log.is_json = True
-    return log
+    return RequestLog()
 
 
 def redirected(monkeypatch: pytest.MonkeyPatch) -> Written:
@@ -44,7 +42,7 @@ def redirected(monkeypatch: pytest.MonkeyPatch) -> Written:
 
 
 def note(log: RequestLog, request_id: str = "an-id", path: str = "/api/v1/users/me") -> None:
-    log.add("GET", path, 200, time.perf_counter() - 0.0123, request_id)
+    log.add(json_line, "GET", path, 200, time.perf_counter() - 0.0123, request_id)
 
 
 def lines(written: Written) -> list[dict[str, Any]]:
@@ -105,20 +103,20 @@ def test_a_request_is_answered_although_standard_error_is_gone(app: Flask, monke
 
 def run(code: str) -> list[str]:
     """Run a program that uses `log`; return the ids of the requests in its standard error."""
-    begin = "import os, time\nfrom webapp.logs import request_log as log\nlog.is_wanted = log.is_json = True\n"
+    begin = "import os, time\nfrom webapp.logs import json_line, request_log as log\n"
     ended = subprocess.run([sys.executable, "-c", begin + code], cwd=CHECKOUT, capture_output=True, check=True)
     return sorted(orjson.loads(line)["request_id"] for line in ended.stderr.splitlines())
 
 
 def test_what_waits_when_a_process_ends_is_written() -> None:
-    assert run("log.add('GET', '/', 200, 0.0, 'last')") == ["last"]
+    assert run("log.add(json_line, 'GET', '/', 200, 0.0, 'last')") == ["last"]
 
 
 def test_a_forked_child_writes_its_own_lines_and_leaves_its_parents_to_the_parent() -> None:
     code = """
-log.add('GET', '/', 200, 0.0, 'parent')
+log.add(json_line, 'GET', '/', 200, 0.0, 'parent')
 if os.fork() == 0:
-    log.add('GET', '/', 200, 0.0, 'child')
+    log.add(json_line, 'GET', '/', 200, 0.0, 'child')
     time.sleep(1)
     os._exit(0)  # No handler of the interpreter's end: the child's own thread must have written it.
 os.wait()

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.meanwhile import PATIENCE_S, wait_until
-from webapp.http.threads import Threads
+from webapp.threads import Threads
 
 SIZE = 3
 

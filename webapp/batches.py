@@ -7,11 +7,12 @@ committed: whoever is killed in the middle, or has used up the time, goes on in 
 
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, delete, inspect, literal, select, text, true, tuple_
 
-from webapp.cache.coherence import CHANGES_NOTHING_CACHED
+from webapp.cache.coherence import NOT_NOTICED
 from webapp.extensions import db
 from webapp.models import Base
 
@@ -20,8 +21,6 @@ BATCH = 1000
 
 LONGEST_PAUSE_S = 0.05
 """How long others are left alone at most after a batch, in s: several looks of who waits for SQLite."""
-
-OPTIONS = {CHANGES_NOTHING_CACHED: True, "synchronize_session": False}
 
 
 class Budget:
@@ -34,16 +33,26 @@ class Budget:
         """Say whether there is time for a further batch."""
         return time.monotonic() < self._ends_at
 
-    def batches(self) -> Iterator[None]:
-        """Go on, a batch at a time, for as long as there is time.
+    def batches(self) -> Iterator[AbstractContextManager[None]]:
+        """Go on, a batch at a time, for as long as there is time. Each is a block whose end commits it.
 
         After each one the others get as much time as it took: SQLite has one writer, and those who wait for their turn
         to write only look now and then.
         """
         while self.is_left():
             began = time.monotonic()
-            yield
+            yield _transaction()
             time.sleep(min(time.monotonic() - began, LONGEST_PAUSE_S))
+
+
+@contextmanager
+def _transaction() -> Iterator[None]:
+    try:
+        yield
+        db.session.commit()
+    except BaseException:
+        db.session.rollback()
+        raise
 
 
 def delete_rows(model: type[Base], condition: Any, budget: Budget, *order: Any) -> int:
@@ -55,18 +64,35 @@ def delete_rows(model: type[Base], condition: Any, budget: Budget, *order: Any) 
     """
     place: ColumnElement[bool] = true()
     deleted = 0
-    for _ in budget.batches():
-        _walk_along_an_index()
-        rest = and_(condition, place)
-        found = db.session.execute(select(*order).where(rest).order_by(*order).limit(BATCH)).all()
-        if found:
-            last = tuple_(*(literal(value, column.type) for column, value in zip(order, found[-1], strict=True)))
-            deleted += _delete(model, rest, tuple_(*order) <= last)
-            place = tuple_(*order) > last
-        db.session.commit()
+    for batch in budget.batches():
+        with batch:
+            _walk_along_an_index()
+            rest = and_(condition, place)
+            found = db.session.execute(select(*order).where(rest).order_by(*order).limit(BATCH)).all()
+            if found:
+                last = tuple_(*(literal(value, column.type) for column, value in zip(order, found[-1], strict=True)))
+                deleted += _delete(model, rest, tuple_(*order) <= last)
+                place = tuple_(*order) > last
         if len(found) < BATCH:
             break
     return deleted
+
+
+def delete_children(parent: type[Base], ids: Sequence[str], budget: Budget) -> None:
+    """Delete what belongs to rows of `parent`, a batch at a time, so that their own deletion takes nothing along."""
+    for model in models_of(parent):
+        [reference] = _references(model, parent)
+        delete_belonging(model, reference, ids, budget)
+
+
+def models_of(parent: type[Base]) -> list[type[Base]]:
+    """Return the models whose rows belong to a row of `parent`, and would all be deleted with it in one statement."""
+    models = [mapper.class_ for mapper in Base.registry.mappers if _references(mapper.class_, parent)]
+    return sorted(models, key=lambda model: model.__tablename__)
+
+
+def _references(model: type[Base], parent: type[Base]) -> list[Any]:
+    return [key.parent for key in model.__table__.foreign_keys if key.references(parent.__table__)]  # type: ignore[arg-type]
 
 
 def delete_belonging(model: type[Base], reference: Any, ids: Sequence[str], budget: Budget) -> None:
@@ -78,15 +104,15 @@ def delete_belonging(model: type[Base], reference: Any, ids: Sequence[str], budg
     """
     order = [column for column in inspect(model).primary_key if column.name != reference.name]
     left = list(ids)
-    for _ in budget.batches():
-        _walk_along_an_index()
-        query = select(reference).where(reference.in_(left)).order_by(reference).limit(BATCH)
-        found = db.session.scalars(query).all()
-        done = set(found)
-        few = done - {found[-1]} if len(found) == BATCH else done
-        if few:
-            _delete(model, reference.in_(few))
-        db.session.commit()
+    for batch in budget.batches():
+        with batch:
+            _walk_along_an_index()
+            query = select(reference).where(reference.in_(left)).order_by(reference).limit(BATCH)
+            found = db.session.scalars(query).all()
+            done = set(found)
+            few = done - {found[-1]} if len(found) == BATCH else done
+            if few:
+                _delete(model, reference.in_(few))
         if len(found) < BATCH:
             break
         delete_rows(model, reference == found[-1], budget, *order)
@@ -102,5 +128,5 @@ def _walk_along_an_index() -> None:
 
 
 def _delete(model: type[Base], *conditions: Any) -> int:
-    result = db.session.execute(delete(model).where(*conditions), execution_options=OPTIONS)
+    result = db.session.execute(delete(model).where(*conditions), execution_options=NOT_NOTICED)
     return int(result.rowcount)  # type: ignore[attr-defined]

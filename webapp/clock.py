@@ -1,7 +1,9 @@
 """The server's clock, and how a time is written: RFC 3339 in UTC with milliseconds."""
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _BOOT_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # That of macOS goes on in sleep, too.
 
@@ -22,6 +24,16 @@ def to_milliseconds(moment: datetime) -> datetime:
     """Return `moment` (with an offset) in UTC, cut to whole milliseconds."""
     moment = moment.astimezone(UTC)
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+def epoch_ms(moment: datetime) -> int:
+    """Return the ms since 1970 of a time (with an offset)."""
+    return round((moment - EPOCH) / timedelta(milliseconds=1))
+
+
+def at_epoch_ms(milliseconds: int) -> datetime:
+    """Return the time of so many ms since 1970, in UTC."""
+    return EPOCH + timedelta(milliseconds=milliseconds)
 
 
 def rfc3339(moment: datetime | None) -> str | None:

@@ -1,4 +1,4 @@
-"""The settings: the only place that reads the environment.
+"""The settings: the only place that reads the environment, for the application and for gunicorn and Celery alike.
 
 Each field is one environment variable of the same name in capitals. A wrong value ends the process with one clear line
 (see `load`). `.env.example` and the README describe every one of them; a contract test compares.
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import limits
+from flask import Flask, current_app
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -43,6 +44,8 @@ class Settings(BaseSettings):
 
     app_env: Literal["development", "production"] = "development"
     var_dir: Path = Path("var")
+    host: str = "0.0.0.0"  # noqa: S104 - a web process is there to be reached
+    port: int = Field(8000, ge=1, le=65_535)
     database_url: str = ""
     redis_url: str = "redis://127.0.0.1:6379/0"
     redis_max_connections: int = Field(10, ge=1, le=1000)
@@ -55,7 +58,10 @@ class Settings(BaseSettings):
     cache_probe_interval_ms: int = Field(100, ge=0, le=100)
     reconcile_interval_s: int = Field(5, ge=1, le=300)
     password_hash_memory_kib: int = Field(MIN_HASH_MEMORY_KIB, ge=8)
+    web_concurrency: int | None = Field(None, ge=1)
     web_threads: int = Field(4, ge=1, le=64)
+    worker_concurrency: int = Field(2, ge=1)
+    celerybeat_schedule_filename: Path | None = None
     jwt_previous_secret_keys: str = ""
     max_logins_per_user: int = Field(50, ge=1, le=1000)
     ratelimit_enabled: bool = True
@@ -66,6 +72,7 @@ class Settings(BaseSettings):
     ratelimit_starts_per_account: str = "120/hour"
     ratelimit_readings_per_account: str = "2000000/day"
     trusted_proxy_hops: int = Field(0, ge=0, le=10)
+    forwarded_allow_ips: str = "127.0.0.1"
     cors_origins: str = ""
     audit_kept_days: int = Field(365, ge=1, le=3650)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
@@ -149,8 +156,21 @@ class Settings(BaseSettings):
 
     @property
     def broker_url(self) -> str:
-        """Where the tasks are, in the form that Celery understands."""
-        return broker_url(self.celery_broker_url or self.redis_url)
+        """Where the tasks are, as Celery spells it: a unix socket has another scheme there."""
+        url = self.celery_broker_url or self.redis_url
+        return "redis+socket://" + url.removeprefix("unix://") if url.startswith("unix://") else url
+
+    @property
+    def broker_tls(self) -> dict[str, Any] | None:
+        """Celery's TLS options for a `rediss://` broker, None for any other."""
+        if not self.broker_url.startswith("rediss://"):
+            return None
+        return {"ssl_cert_reqs": "required" if self.redis_tls_verify else "none"}
+
+    @property
+    def beat_schedule_file(self) -> Path:
+        """Where beat keeps when it last ran what: CELERYBEAT_SCHEDULE_FILENAME, or a file in the var folder."""
+        return self.celerybeat_schedule_filename or self.var_dir / "celerybeat-schedule"
 
 
 def _is_guessable(secret: str) -> bool:
@@ -162,16 +182,15 @@ def _listed(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
-def broker_url(url: str) -> str:
-    """Spell a Redis URL as Celery does: a unix socket has another scheme there."""
-    return "redis+socket://" + url.removeprefix("unix://") if url.startswith("unix://") else url
+def settings() -> Settings:
+    """Return the settings of the current application."""
+    return settings_of(current_app)
 
 
-def broker_tls(settings: Settings) -> dict[str, Any] | None:
-    """Return Celery's TLS options for a `rediss://` broker, None for any other."""
-    if not settings.broker_url.startswith("rediss://"):
-        return None
-    return {"ssl_cert_reqs": "required" if settings.redis_tls_verify else "none"}
+def settings_of(app: Flask) -> Settings:
+    """Return the settings of an application."""
+    found: Settings = app.config["SETTINGS"]
+    return found
 
 
 def load(**overrides: Any) -> Settings:

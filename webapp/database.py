@@ -24,8 +24,8 @@ from sqlalchemy import ColumnElement, Connection, Engine, ExceptionContext, Stri
 from sqlalchemy.exc import InvalidatePoolError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from webapp.config import Settings
-from webapp.extensions import db
+from webapp.config import Settings, settings_of
+from webapp.extensions import db, migrate
 
 STATEMENT_TIMEOUT_MS = 2_500
 LOCK_TIMEOUT_MS = 1_000
@@ -103,8 +103,14 @@ class WatchConnection(DeadlineConnection):
     answer_timeout_s = WATCH_TIMEOUT_S
 
 
-def init_database(app: Flask, settings: Settings) -> None:
+def init_app(app: Flask) -> None:
     """Prepare the engine of `app`, and one for reads on the same pool."""
+    settings = settings_of(app)
+    app.config.update(
+        SQLALCHEMY_DATABASE_URI=settings.sqlalchemy_url, SQLALCHEMY_ENGINE_OPTIONS=engine_options(settings)
+    )
+    db.init_app(app)
+    migrate.init_app(app, db)
     with app.app_context():
         _prepare(db.engine, settings, DeadlineConnection)
         app.extensions["read_engine"] = db.engine.execution_options(isolation_level="AUTOCOMMIT")

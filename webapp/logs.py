@@ -8,13 +8,30 @@ import sys
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 import structlog
+from flask import Flask
 
-from webapp.config import Settings
+from webapp.config import settings_of
+
+
+class Answered(NamedTuple):
+    """What is told of a request that was answered. `at` is in s since 1970."""
+
+    method: str
+    path: str
+    status: int
+    duration_s: float
+    at: float
+    request_id: str
+
+
+Form = Callable[[Answered, str], str]
+"""Writes a line of a request, given its timestamp."""
 
 
 class RequestLog:
@@ -29,25 +46,22 @@ class RequestLog:
     """More lines than this are not kept for a reader that does not read: requests wait for it then."""
 
     def __init__(self) -> None:
-        self.is_wanted, self.is_json = False, False
         self._begin()
         os.register_at_fork(after_in_child=self._begin)
         atexit.register(self.flush)
 
     def _begin(self) -> None:
         """Begin empty. A forked child has no thread, and the waiting lines are its parent's to write."""
-        self._waiting: deque[tuple[str, str, int, float, float, str]] = deque()
+        self._waiting: deque[tuple[Form, Answered]] = deque()
         self._due = threading.Event()
         self._writing, self._starting = threading.Lock(), threading.Lock()
         self._writer: threading.Thread | None = None
         self._second = (0, "")
 
-    def add(self, method: str, path: str, status: int, started: float, request_id: str) -> None:
+    def add(self, form: Form, method: str, path: str, status: int, started: float, request_id: str) -> None:
         """Take note of an answer that is ready. `started` is a `time.perf_counter()`."""
-        if not self.is_wanted:
-            return
         duration_s = time.perf_counter() - started
-        self._waiting.append((method, path, status, duration_s, time.time(), request_id))
+        self._waiting.append((form, Answered(method, path, status, duration_s, time.time(), request_id)))
         if not self._due.is_set():
             self._due.set()
             self._start_writer()
@@ -59,7 +73,8 @@ class RequestLog:
         with self._writing:
             chunk = ""
             while self._waiting:
-                line = self._line(*self._waiting.popleft())
+                form, answered = self._waiting.popleft()
+                line = form(answered, self._timestamp(answered.at))
                 if len(chunk) + len(line) > select.PIPE_BUF:
                     _write(chunk)
                     chunk = ""
@@ -79,29 +94,34 @@ class RequestLog:
             self._due.clear()  # Before the lines are taken: one that comes from now on is due again.
             self.flush()
 
-    def _line(self, method: str, path: str, status: int, duration_s: float, at: float, request_id: str) -> str:
-        timestamp, duration_ms = self._timestamp(at), round(duration_s * 1000, 2)
-        if not self.is_json:
-            written = f"{method} {ascii(path)[1:-1]} {status} {duration_ms} ms request_id={request_id}"
-            return f"{timestamp} [info     ] request {written}\n"
-        fields = {
-            "event": "request",
-            "level": "info",
-            "timestamp": timestamp,
-            "method": method,
-            "path": path,
-            "status": status,
-            "duration_ms": duration_ms,
-            "request_id": request_id,
-        }
-        return orjson.dumps(fields).decode() + "\n"
-
     def _timestamp(self, at: float) -> str:
         """Write a time as RFC 3339 does, in UTC, to the millisecond; the whole second once for all its requests."""
         whole, text = self._second
         if whole != int(at):
             whole, text = self._second = int(at), time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(at))
         return f"{text}.{int((at - whole) * 1000):03d}Z"
+
+
+def json_line(answered: Answered, timestamp: str) -> str:
+    """Write the line of a request as JSON."""
+    fields = {
+        "event": "request",
+        "level": "info",
+        "timestamp": timestamp,
+        "method": answered.method,
+        "path": answered.path,
+        "status": answered.status,
+        "duration_ms": round(answered.duration_s * 1000, 2),
+        "request_id": answered.request_id,
+    }
+    return orjson.dumps(fields).decode() + "\n"
+
+
+def text_line(answered: Answered, timestamp: str) -> str:
+    """Write the line of a request for people."""
+    method, path, status, duration_s, _, request_id = answered
+    written = f"{method} {ascii(path)[1:-1]} {status} {round(duration_s * 1000, 2)} ms request_id={request_id}"
+    return f"{timestamp} [info     ] request {written}\n"
 
 
 def _write(text: str) -> None:
@@ -114,15 +134,15 @@ def _write(text: str) -> None:
 request_log = RequestLog()
 
 
-def configure_logs(settings: Settings) -> None:
-    """Send the logs of this process to standard error, in the form for its environment."""
-    request_log.is_wanted = logging.getLevelNamesMapping()[settings.log_level] <= logging.INFO
-    request_log.is_json = settings.app_env == "production"
-    renderer: Any = (
-        structlog.processors.JSONRenderer()
-        if settings.app_env == "production"
-        else structlog.dev.ConsoleRenderer(colors=False)
-    )
+def init_app(app: Flask) -> None:
+    """Send the logs to standard error, in the form for the environment. A process has one form of them: the last
+    application's.
+    """
+    settings = settings_of(app)
+    level, is_json = logging.getLevelNamesMapping()[settings.log_level], settings.app_env == "production"
+    form = json_line if is_json else text_line
+    app.extensions["request_form"] = form if level <= logging.INFO else None
+    renderer: Any = structlog.processors.JSONRenderer() if is_json else structlog.dev.ConsoleRenderer(colors=False)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -131,7 +151,7 @@ def configure_logs(settings: Settings) -> None:
             structlog.processors.format_exc_info,
             renderer,
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[settings.log_level]),
+        wrapper_class=structlog.make_filtering_bound_logger(level),
         # Looked up for each line: whoever replaces standard error, as a test runner does, gets the lines from then on.
         logger_factory=lambda *_: structlog.WriteLogger(sys.stderr),
         cache_logger_on_first_use=False,

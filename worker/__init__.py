@@ -20,7 +20,7 @@ from redis import RedisError
 from webapp import create_app
 from webapp.cache import keys
 from webapp.cache.redis import get_redis
-from worker import broker, clock
+from worker import broker, stand_in
 
 log = structlog.get_logger(__name__)
 
@@ -34,7 +34,7 @@ _making = threading.Lock()
 
 
 def flask_app() -> Flask:
-    """Return this process's Flask application. Its tasks and its clock may both be the first to ask."""
+    """Return this process's Flask application. Its tasks and beat's stand-in may both be the first to ask."""
     with _making:
         return _app_of_process(os.getpid())
 
@@ -53,9 +53,9 @@ class AppContextTask(Task):
 # As in wsgi.py: beat's schedule, and a SQLite file that is first opened here, are nobody else's to read.
 os.umask(0o077)
 broker.use()
-celery = Celery("worker", task_cls=AppContextTask, include=["worker.warming", "worker.upkeep"])
+celery = Celery("worker", task_cls=AppContextTask, include=["worker.tasks"])
 celery.config_from_object("celeryconfig")
-clock.wind_up(flask_app)
+stand_in.stand_by(flask_app)
 
 
 @worker_init.connect

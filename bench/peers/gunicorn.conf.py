@@ -3,7 +3,7 @@
 import runpy
 from pathlib import Path
 
-HOOKS = ("on_starting", "post_worker_init")
+HOOKS = ("post_worker_init",)
 
 settings = runpy.run_path(str(Path(__file__).parents[2] / "gunicorn.conf.py"))
 globals().update({name: value for name, value in settings.items() if name.islower() and name not in HOOKS})

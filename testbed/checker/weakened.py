@@ -10,9 +10,8 @@ from flask import Flask
 from sqlalchemy import event
 
 from webapp import create_app
-from webapp.cache import coherence as listeners
+from webapp.cache import coherence
 from webapp.cache import redis as connections
-from webapp.cache.coherence import coherence
 from webapp.cache.debts import Debts, Owed
 from webapp.cache.entries import Entries, Entry
 from webapp.cache.redis import Cache
@@ -100,7 +99,7 @@ def acknowledge_at_once() -> Flask:
     """Make the application with writers that acknowledge what Redis did not take, and tell nobody."""
     app = create_app()
     _cache_of(app).debts.__class__ = Forgetful
-    listeners.owe = _owe_nothing
+    coherence.owe = _owe_nothing
     return app
 
 

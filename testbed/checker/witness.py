@@ -9,7 +9,8 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from testbed.fleet import Fleet
-from webapp.cache import keys
+from webapp.auth.cached_users import USERS
+from webapp.driving.cached_sessions import SESSIONS
 
 TIMEOUT_S = 2
 LOG_LINES = 400
@@ -18,7 +19,7 @@ ROWS = {
     "session": "SELECT version, name, deleted_at FROM driving_sessions WHERE id = %s",
     "account": "SELECT version, full_name, sessions_version FROM users WHERE id = %s",
 }
-KEYS = {"session": keys.session, "account": keys.user}
+KEYS = {"session": SESSIONS.key, "account": USERS.key}
 
 
 class Witness:

@@ -17,8 +17,8 @@ from tests.crowd import all_at_once
 from tests.elsewhere import NEW_PASSWORD, at
 from tests.interleave import after_flush, at_commit
 from tests.meanwhile import Meanwhile
-from webapp.auth import authenticate, erasure
-from webapp.auth import routes as auth_routes
+from webapp.accounts import deletion
+from webapp.auth import credentials, endpoint
 from webapp.batches import Budget
 from webapp.database import read_connection
 from webapp.models import DrivingSession, IdempotentAnswer, Login, ReadingChunk, User
@@ -126,8 +126,8 @@ def test_a_request_that_the_guard_let_through_before_stores_nothing(
 
         return let_through
 
-    monkeypatch.setattr(authenticate, "authenticate", overtaken(authenticate.authenticate))
-    monkeypatch.setattr(auth_routes, "_verified", overtaken(auth_routes._verified))
+    monkeypatch.setattr(endpoint, "authenticate", overtaken(endpoint.authenticate))
+    monkeypatch.setattr(credentials, "_verified", overtaken(credentials._verified))
     answer = ask(alice, drive)
     assert deletions == [204]
     assert answer.status_code in (401, 403, 404, 409), answer.get_data(as_text=True)
@@ -195,13 +195,13 @@ def test_what_a_deletion_that_died_has_left_is_erased_later(
 
     assert upload(alice, drive).status_code == 200
     with monkeypatch.context() as patched:
-        patched.setattr(erasure, "erase_account", dies)
+        patched.setattr(deletion, "erase_account", dies)
         with pytest.raises(KeyboardInterrupt):
             delete(alice)
     assert alice.get(f"/sessions/{drive}").status_code == 401
     assert left_of(app, alice) == {"drives": 1, "readings": 1}
     with app.app_context():
-        erasure.erase_deleted(Budget(10))
+        deletion.erase_deleted(Budget(10))
     assert left_of(app, alice) == {}
 
 
@@ -219,9 +219,9 @@ def test_a_database_that_fails_while_it_erases_leaves_the_account_deleted_and_th
         raise OperationalError("", {}, Exception("canceling statement due to lock timeout"))
 
     with monkeypatch.context() as patched:
-        patched.setattr(erasure, "erase_account", fails)
+        patched.setattr(deletion, "erase_account", fails)
         assert delete(alice).status_code == 204
     assert alice.get(f"/sessions/{drive}").status_code == 401
     with app.app_context():
-        erasure.erase_deleted(Budget(10))
+        deletion.erase_deleted(Budget(10))
     assert left_of(app, alice) == {}

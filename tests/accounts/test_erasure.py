@@ -13,10 +13,13 @@ from testbed.people import PASSWORD, Person
 from tests.accounts import deleted_rows
 from tests.accounts.deleted_rows import OfAFewBatches, a_deleted_drive, count, deletions, fill
 from webapp import batches
-from webapp.auth import erasure
+from webapp.accounts import deletion
 from webapp.batches import Budget
-from webapp.cache import keys
 from webapp.cache.redis import Cache
+from webapp.driving.cached_lists import SESSION_LISTS
+from webapp.driving.cached_sessions import SESSIONS
+from webapp.driving.documents import WRITTEN
+from webapp.driving.erasure import WITH_THE_READINGS
 from webapp.extensions import db
 from webapp.models import DrivingSession, IdempotentAnswer, ReadingChunk
 
@@ -25,7 +28,7 @@ FOR_EVER = 600.0
 
 def erase(app: Flask, seconds: float = FOR_EVER) -> None:
     with app.app_context():
-        erasure.erase_deleted(Budget(seconds))
+        deletion.erase_deleted(Budget(seconds))
         db.session.remove()
 
 
@@ -104,7 +107,7 @@ def test_what_one_run_has_no_time_for_is_done_by_the_next_ones(
     left = [50]
     while left[-1]:
         with app.app_context():
-            erasure.erase_deleted(OfAFewBatches(looks=5))
+            deletion.erase_deleted(OfAFewBatches(looks=5))
         left.append(count(app, ReadingChunk))
     assert left == [50, 20, 0]
 
@@ -188,7 +191,7 @@ def test_an_account_with_thousands_of_drives_is_closed_at_once_and_erased_later(
     assert alice.get(f"/sessions/{session_id}").status_code == alice.get("/sessions").status_code == 200
     fill(database_url, deleted_rows.DRIVES, alice.id, 5000)
     fill(database_url, deleted_rows.A_CHUNK_EACH, alice.id)
-    monkeypatch.setattr(erasure, "IN_THE_REQUEST_S", 0.0)
+    monkeypatch.setattr(deletion, "IN_THE_REQUEST_S", 0.0)
     assert alice.delete("/users/me", json={"password": PASSWORD}).status_code == 204
 
     with app.app_context():
@@ -204,8 +207,8 @@ def test_an_account_with_thousands_of_drives_is_closed_at_once_and_erased_later(
     with app.app_context():
         for drive in db.session.query(DrivingSession):
             assert drive.deleted_at is not None and drive.readings_count == 0
-            assert {name: getattr(drive, name) for name in erasure.WRITTEN_BY_PEOPLE} == erasure.WRITTEN_BY_PEOPLE
-    assert cache.client.exists(keys.session(session_id), keys.session_list(alice.id)) == 0
+            assert {name: getattr(drive, name) for name in WRITTEN} == WRITTEN
+    assert cache.client.exists(SESSIONS.key(session_id), SESSION_LISTS.key(alice.id)) == 0
 
 
 def test_an_ordinary_account_is_erased_before_the_answer(either_app: Flask) -> None:
@@ -226,7 +229,7 @@ def test_what_a_person_wrote_into_a_drive_goes_with_its_deletion(app: Flask, ali
     assert alice.delete(f"/sessions/{session_id}").status_code == 204
     with app.app_context():
         drive = db.session.get_one(DrivingSession, session_id)
-        assert {name: getattr(drive, name) for name in content} == erasure.WRITTEN_BY_PEOPLE
+        assert {name: getattr(drive, name) for name in content} == WRITTEN
 
 
 def test_of_every_column_of_a_drive_it_is_known_whether_it_is_erased() -> None:
@@ -235,5 +238,5 @@ def test_of_every_column_of_a_drive_it_is_known_whether_it_is_erased() -> None:
         *("status", "end_reason", "created_at", "updated_at", "last_contact_at", "closed_at"),
         *("started_at", "ended_at", "last_reading_at", "last_seq", "summary"),
     }
-    erased = erasure.WRITTEN_BY_PEOPLE.keys() | erasure.WITH_THE_READINGS.keys()
+    erased = WRITTEN.keys() | WITH_THE_READINGS.keys()
     assert kept | erased == set(DrivingSession.__table__.columns.keys())

@@ -8,7 +8,7 @@ from sqlalchemy import insert
 
 from tests.accounts.deleted_rows import OfAFewBatches, a_deleted_account, a_deleted_drive, count, deletions
 from webapp import batches
-from webapp.auth import expiry
+from webapp.accounts import retention
 from webapp.batches import Budget
 from webapp.clock import utcnow
 from webapp.extensions import db
@@ -18,7 +18,7 @@ from webapp.models import AuditEvent, DrivingSession, IdempotentAnswer, Login, R
 
 @pytest.fixture(autouse=True)
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (batches, expiry):
+    for module in (batches, retention):
         monkeypatch.setattr(module, "BATCH", 10)
 
 
@@ -32,10 +32,10 @@ def purge(app: Flask, budget: Budget | None = None) -> dict[str, int]:
     budget = budget or Budget(600.0)
     with app.app_context():
         purged = {
-            "logins": expiry.purge_logins(budget),
+            "logins": retention.purge_logins(budget),
             "answers": idempotency.purge(budget),
-            "deleted": expiry.purge_deleted(budget),
-            "audit_events": expiry.purge_audit_events(budget),
+            "deleted": retention.purge_deleted(budget),
+            "audit_events": retention.purge_audit_events(budget),
         }
         db.session.remove()
     return purged

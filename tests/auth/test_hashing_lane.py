@@ -16,7 +16,7 @@ from tests.elsewhere import at
 from webapp.auth import passwords
 from webapp.auth.passwords import HASHED_AT_ONCE
 from webapp.extensions import db
-from webapp.http.threads import Threads
+from webapp.threads import Threads
 
 
 class HeldHashing:

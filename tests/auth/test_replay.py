@@ -14,9 +14,11 @@ from tests.attacked import MakeApp
 from tests.auth.forgery import claims_of
 from tests.elsewhere import at
 from webapp import create_app
+from webapp.auth.cached_users import USERS
 from webapp.cache import keys
 from webapp.cache.redis import Cache
 from webapp.config import Settings
+from webapp.driving.cached_sessions import SESSIONS
 
 
 class Loss:
@@ -25,8 +27,8 @@ class Loss:
     def __init__(self, cache: Cache, alice: Person, path: str) -> None:
         self.client = cache.client
         self.jtis = [claims_of(alice.tokens[kind])["jti"] for kind in ("access_token", "refresh_token")]
-        self.user = keys.user(alice.id)
-        self.session = keys.session(path.rpartition("/")[2])
+        self.user = USERS.key(alice.id)
+        self.session = SESSIONS.key(path.rpartition("/")[2])
 
     def nothing(self) -> None:
         pass
@@ -134,7 +136,7 @@ def test_a_logged_out_token_stays_out_when_redis_comes_back_with_an_old_snapshot
     client.save()
     assert alice.post("/auth/logout").status_code == 204
     restarted(own_valkey)
-    assert "|" in client.get(keys.user(alice.id)), "the snapshot knows the login"
+    assert "|" in client.get(USERS.key(alice.id)), "the snapshot knows the login"
     assert client.get(keys.blacklist(claims_of(alice.tokens["access_token"])["jti"])) is None
     assert_out(alice, path)
     believing(process)

@@ -17,6 +17,6 @@ def test_redis_is_reached_over_a_unix_socket(tmp_path: Path) -> None:
         cache: Cache = app.extensions["cache"]
         try:
             assert cache.client.ping()
-            assert cache.hot_pool.get_connection().can_read(0) is False
+            assert cache.hot._pool.get_connection().can_read(0) is False
         finally:
             close_redis(app)

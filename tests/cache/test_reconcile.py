@@ -9,12 +9,13 @@ from sqlalchemy import update
 
 from testbed.people import Person
 from webapp.cache import keys
-from webapp.cache.audit import audit
 from webapp.cache.debts import owe
+from webapp.cache.drift import measure
 from webapp.cache.entries import Held
 from webapp.cache.reconcile import MARGIN_S, reconcile
 from webapp.cache.redis import Cache
 from webapp.clock import utcnow
+from webapp.driving.cached_sessions import SESSIONS
 from webapp.extensions import db
 from webapp.models import DrivingSession, User
 
@@ -37,7 +38,7 @@ def test_a_cached_session_that_is_behind_is_fenced_and_warmed(app: Flask, alice:
     with app.app_context():
         report = reconcile()
     assert report.behind == 1
-    assert cache.client.smembers(keys.WARM_DUE) == {keys.session(path.rpartition("/")[2])}
+    assert cache.client.smembers(keys.WARM_DUE) == {SESSIONS.key(path.rpartition("/")[2])}
     assert alice.get(path).json["name"] == "new"
 
 
@@ -66,7 +67,7 @@ def test_a_session_whose_warm_was_lost_is_warmed(app: Flask, alice: Person, cach
     cache.client.delete(keys.WARM_DUE, keys.WARM_SCHEDULED)
     with app.app_context():
         assert reconcile().warmed == 1
-    assert cache.client.smembers(keys.WARM_DUE) == {keys.session(session_id)}
+    assert cache.client.smembers(keys.WARM_DUE) == {SESSIONS.key(session_id)}
 
 
 def test_what_is_in_order_is_left_alone(app: Flask, alice: Person) -> None:
@@ -81,8 +82,8 @@ def test_what_is_in_order_is_left_alone(app: Flask, alice: Person) -> None:
 
 def test_garbage_under_a_key_does_not_stop_it(app: Flask, alice: Person, cache: Cache) -> None:
     session_id = alice.starts_a_drive()["id"]
-    cache.client.delete(keys.session(session_id))
-    cache.client.lpush(keys.session(session_id), "a list")
+    cache.client.delete(SESSIONS.key(session_id))
+    cache.client.lpush(SESSIONS.key(session_id), "a list")
     with app.app_context():
         assert reconcile().behind == 0
     assert alice.get(f"/sessions/{session_id}").status_code == 200
@@ -118,10 +119,10 @@ def test_what_is_compared_does_not_count_as_used(app: Flask, alice: Person, cach
     time.sleep(1.1)  # The server counts whole seconds.
     with app.app_context():
         reconcile()
-        audit(10)
-    assert cache.client.object("IDLETIME", keys.session(session_id)) >= 1
+        measure(10)
+    assert cache.client.object("IDLETIME", SESSIONS.key(session_id)) >= 1
     alice.get(f"/sessions/{session_id}")
-    assert cache.client.object("IDLETIME", keys.session(session_id)) == 0
+    assert cache.client.object("IDLETIME", SESSIONS.key(session_id)) == 0
 
 
 def test_debts_are_paid_before_anything_is_compared(app: Flask, alice: Person, cache: Cache) -> None:
@@ -129,6 +130,6 @@ def test_debts_are_paid_before_anything_is_compared(app: Flask, alice: Person, c
     alice.get(f"/sessions/{session_id}")
     with app.app_context():
         with db.engine.begin() as connection:
-            owe(connection, {keys.session(session_id): 2})
+            owe(connection, {SESSIONS.key(session_id): 2})
         reconcile()
-    assert cache.entries.held([keys.session(session_id)]) == [Held("pending", 2)]
+    assert cache.entries.held([SESSIONS.key(session_id)]) == [Held("pending", 2)]

@@ -8,7 +8,6 @@ import pytest
 from flask import Flask
 
 from testbed.people import Person
-from webapp.cache import keys
 from webapp.cache.redis import Cache
 from webapp.extensions import db
 
@@ -94,10 +93,10 @@ def test_two_hundred_readers_of_one_cold_key_cause_one_load(
     app: Flask, alice: Person, cache: Cache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from webapp.cache import fills
-    from webapp.cache.driving_sessions import SESSIONS
+    from webapp.driving.cached_sessions import SESSIONS
 
     session_id = alice.starts_a_drive()["id"]
-    cache.client.delete(keys.session(session_id))
+    cache.client.delete(SESSIONS.key(session_id))
     loads: list[Any] = []
     load = SESSIONS.load
     monkeypatch.setitem(SESSIONS.__dict__, "load", lambda *args: (loads.append(args), load(*args))[1])

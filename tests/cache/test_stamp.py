@@ -37,8 +37,9 @@ OLD, NEW = "0" * 40, "f" * 40
 FIRST_TERM, SECOND_TERM = "1" * 40, "2" * 40
 
 
-def entry_of(connection: Connection, timeline: str = "") -> str:
+def entry_of(cache: Cache, connection: Connection, timeline: str = "") -> str:
     stamp = Stamp()
+    stamp.take_over_form(cache.kinds.form())
     stamp.take_over_server(server_of(connection.info), 1)
     return f"v|{stamp.under(timeline)}|7|body"
 
@@ -46,25 +47,25 @@ def entry_of(connection: Connection, timeline: str = "") -> str:
 def test_an_entry_of_another_run_of_the_server_is_absent(cache: Cache) -> None:
     timeline = cache.stamp.timeline
     cache._greet(Connection(OLD))
-    assert cache.entries.parse(entry_of(Connection(OLD), timeline)) == Entry(7, "body")
+    assert cache.entries.parse(entry_of(cache, Connection(OLD), timeline)) == Entry(7, "body")
     cache._greet(Connection(NEW))
-    assert cache.entries.parse(entry_of(Connection(OLD), timeline)) is None
+    assert cache.entries.parse(entry_of(cache, Connection(OLD), timeline)) is None
 
 
 def test_an_entry_of_an_earlier_term_of_the_same_run_is_absent(cache: Cache) -> None:
     timeline = cache.stamp.timeline
     cache._greet(Connection(OLD, FIRST_TERM))
-    assert cache.entries.parse(entry_of(Connection(OLD, FIRST_TERM), timeline)) == Entry(7, "body")
+    assert cache.entries.parse(entry_of(cache, Connection(OLD, FIRST_TERM), timeline)) == Entry(7, "body")
     cache._greet(Connection(OLD, SECOND_TERM))
-    assert cache.entries.parse(entry_of(Connection(OLD, FIRST_TERM), timeline)) is None
+    assert cache.entries.parse(entry_of(cache, Connection(OLD, FIRST_TERM), timeline)) is None
 
 
 def test_an_entry_of_another_history_of_the_database_is_absent(cache: Cache) -> None:
     cache._greet(Connection(OLD))
     cache.stamp.take_over_timeline("00000001", cache.stamp.question())
-    assert cache.entries.parse(entry_of(Connection(OLD), "00000001")) == Entry(7, "body")
+    assert cache.entries.parse(entry_of(cache, Connection(OLD), "00000001")) == Entry(7, "body")
     cache.stamp.take_over_timeline("00000002", cache.stamp.question())
-    assert cache.entries.parse(entry_of(Connection(OLD), "00000001")) is None
+    assert cache.entries.parse(entry_of(cache, Connection(OLD), "00000001")) is None
 
 
 def test_a_replica_is_refused(cache: Cache) -> None:
@@ -76,8 +77,8 @@ def test_a_thread_that_slept_with_the_old_servers_answer_in_hand_does_not_bring_
     timeline = cache.stamp.timeline
     slow = Connection(OLD, meanwhile=lambda: cache._greet(Connection(NEW)))
     cache._greet(slow)
-    assert cache.entries.parse(entry_of(Connection(OLD), timeline)) is None
-    assert cache.entries.parse(entry_of(Connection(NEW), timeline)) == Entry(7, "body")
+    assert cache.entries.parse(entry_of(cache, Connection(OLD), timeline)) is None
+    assert cache.entries.parse(entry_of(cache, Connection(NEW), timeline)) == Entry(7, "body")
     assert slow.generation == LEFT, "the connection that it made is not used"
 
 
@@ -100,11 +101,9 @@ def test_connections_made_before_the_server_changed_are_not_used_again(cache: Ca
     cache.client.connection_pool.release(again)
 
 
-def test_an_entry_of_a_release_with_another_form_is_absent(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_entry_of_a_release_with_another_form_is_absent(cache: Cache) -> None:
     cache._greet(Connection(OLD))
-    written = entry_of(Connection(OLD), cache.stamp.timeline)
+    written = entry_of(cache, Connection(OLD), cache.stamp.timeline)
     assert cache.entries.parse(written) is not None
-    monkeypatch.setattr("webapp.cache.stamp.BODY_FORMAT", 99)
-    cache._greet(Connection(NEW))
-    cache._greet(Connection(OLD))
+    cache.stamp.take_over_form("another")
     assert cache.entries.parse(written) is None

@@ -9,30 +9,32 @@ from sqlalchemy import event
 
 from testbed.people import Person
 from webapp import jobs
-from webapp.cache import fills, keys, warm_up
-from webapp.cache.driving_sessions import SESSIONS
+from webapp.auth.cached_users import USERS
+from webapp.cache import fills, warming
 from webapp.cache.redis import Cache
+from webapp.driving.cached_lists import SESSION_LISTS
+from webapp.driving.cached_sessions import SESSIONS
 from webapp.extensions import db
-from worker.warming import warm_sessions, warm_user
+from worker.tasks import warm_due, warm_first_reads
 
 
 @pytest.fixture
-def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def sent(app: Flask, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the jobs that were sent."""
     names: list[str] = []
-    monkeypatch.setattr(jobs.celery_producer, "send_task", lambda name, **_: names.append(name))
+    monkeypatch.setattr(app.extensions["producer"], "send_task", lambda name, **_: names.append(name))
     return names
 
 
 def held(cache: Cache, session_id: str) -> tuple[str, int]:
-    return tuple(cache.entries.held([keys.session(session_id)])[0])  # type: ignore[return-value]
+    return tuple(cache.entries.held([SESSIONS.key(session_id)])[0])  # type: ignore[return-value]
 
 
 def test_a_change_is_cached_again_when_the_worker_has_run(app: Flask, alice: Person, cache: Cache) -> None:
     session = alice.starts_a_drive()
     assert held(cache, session["id"]) == ("pending", 1)
     with app.app_context():
-        warm_sessions()
+        warm_due()
     assert held(cache, session["id"]) == ("value", 1)
     assert alice.get(f"/sessions/{session['id']}").headers["Cache-Status"] == "session-cache; hit"
 
@@ -42,7 +44,7 @@ def test_many_changes_of_many_sessions_ask_for_one_run(alice: Person, bob: Perso
     for n in range(20):
         for person, session_id in sessions:
             person.patch(f"/sessions/{session_id}", json={"name": f"version {n}"})
-    assert sent == [jobs.WARM_SESSIONS]
+    assert sent == [jobs.WARM_DUE]
 
 
 def test_a_batch_costs_one_select_one_pipeline_of_leases_and_one_of_puts(
@@ -64,7 +66,7 @@ def test_a_batch_costs_one_select_one_pipeline_of_leases_and_one_of_puts(
     monkeypatch.setattr(Pipeline, "execute", counted)
     with app.app_context():
         event.listen(db.engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
-        assert fills.warm(SESSIONS, ids) == len(ids)
+        assert fills.fill_many(SESSIONS, ids) == len(ids)
     assert ["FROM driving_sessions" in statement for statement in statements] == [True, False], "and the timeline"
     assert pipelines == [len(ids), len(ids)]
 
@@ -72,9 +74,9 @@ def test_a_batch_costs_one_select_one_pipeline_of_leases_and_one_of_puts(
 def test_a_change_after_the_run_asks_for_another_one(app: Flask, alice: Person, sent: list[str]) -> None:
     session_id = alice.starts_a_drive()["id"]
     with app.app_context():
-        warm_up.warm_due()
+        warming.warm_due()
     alice.patch(f"/sessions/{session_id}", json={"name": "later"})
-    assert sent == [jobs.WARM_SESSIONS] * 2
+    assert sent == [jobs.WARM_DUE] * 2
 
 
 def test_a_change_during_the_load_is_warmed_in_the_next_round(
@@ -91,9 +93,9 @@ def test_a_change_during_the_load_is_warmed_in_the_next_round(
 
     monkeypatch.setitem(SESSIONS.__dict__, "load", change_while_loading)
     with app.app_context():
-        warm_up.warm_due()
+        warming.warm_due()
         assert held(cache, session_id) == ("pending", 2)
-        warm_up.warm_due()
+        warming.warm_due()
     assert held(cache, session_id) == ("value", 2)
 
 
@@ -105,8 +107,8 @@ def test_a_login_warms_the_user_the_active_session_and_the_newest_ones(app: Flas
     ids.append(alice.starts_a_drive(started_at="2025-01-01T00:00:00Z")["id"])
     cache.client.flushall()
     with app.app_context():
-        warm_user(alice.id)
-    warmed = [keys.user(alice.id), keys.session_list(alice.id), *(keys.session(id) for id in ids)]
+        warm_first_reads(alice.id)
+    warmed = [USERS.key(alice.id), SESSION_LISTS.key(alice.id), *(SESSIONS.key(id) for id in ids)]
     assert all(found.state == "value" for found in cache.entries.held(warmed))
 
 
@@ -114,5 +116,5 @@ def test_a_broker_that_is_away_does_not_fail_the_write(alice: Person, monkeypatc
     def refuse(*_: Any, **__: Any) -> None:
         raise ConnectionRefusedError
 
-    monkeypatch.setattr(jobs.celery_producer, "send_task", refuse)
+    monkeypatch.setattr(alice.client.application.extensions["producer"], "send_task", refuse)
     assert alice.starts_a_drive()["version"] == 1

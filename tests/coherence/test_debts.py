@@ -17,15 +17,15 @@ from tests.elsewhere import at
 from tests.interleave import at_commit
 from tests.meanwhile import wait_until
 from webapp import create_app
-from webapp.cache import debts, keys
-from webapp.cache.coherence import coherence
+from webapp.cache import coherence, debts
 from webapp.cache.debts import WAIT_S, Debts, owe
 from webapp.cache.entries import Held
 from webapp.cache.redis import Cache
 from webapp.config import Settings
+from webapp.driving.cached_sessions import SESSIONS
 from webapp.extensions import db
-from webapp.http.threads import Threads
 from webapp.models import DrivingSession, MissedFence
+from webapp.threads import Threads
 
 
 @pytest.fixture(autouse=True)
@@ -170,7 +170,7 @@ def test_a_write_that_is_rolled_back_owes_nothing(app: Flask, alice: Person, cac
 
 
 def test_debts_stand_until_redis_has_taken_their_fences(app: Flask, alice: Person, cache: Cache, path: str) -> None:
-    key = keys.session(path.rpartition("/")[2])
+    key = SESSIONS.key(path.rpartition("/")[2])
     with db.engine.begin() as connection:
         owe(connection, {key: 2})
     with refusing(cache), pytest.raises(RedisError):
@@ -187,8 +187,8 @@ def test_processes_share_the_debts_and_none_believes_before_all_are_paid(
     app: Flask, cache: Cache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with db.engine.begin() as connection:
-        owe(connection, {keys.session(f"one {number}"): 1 for number in range(debts.BATCH)})
-        owe(connection, {keys.session(f"other {number}"): 1 for number in range(10)})
+        owe(connection, {SESSIONS.key(f"one {number}"): 1 for number in range(debts.BATCH)})
+        owe(connection, {SESSIONS.key(f"other {number}"): 1 for number in range(10)})
     taken, may_go_on = threading.Event(), threading.Event()
     fence = cache.entries.fence
 

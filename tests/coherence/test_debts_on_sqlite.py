@@ -9,11 +9,11 @@ from sqlalchemy import delete
 
 from testbed.applications import closed
 from webapp import create_app
-from webapp.cache import keys
 from webapp.cache.debts import owe
 from webapp.cache.redis import Cache
 from webapp.cache.trust import BELIEF_S
 from webapp.config import Settings
+from webapp.driving.cached_sessions import SESSIONS
 from webapp.extensions import db
 from webapp.models import MissedFence
 
@@ -48,7 +48,7 @@ def test_who_pays_holds_up_no_writer_while_redis_hangs(cache: Cache, monkeypatch
 
     monkeypatch.setattr(cache.entries, "fence", hang)
     with db.engine.begin() as connection:
-        owe(connection, {keys.session("any"): 1})
+        owe(connection, {SESSIONS.key("any"): 1})
     cache.debts.pay()
     assert cache.debts.look()
     assert len(waited_s) == 1

@@ -12,12 +12,13 @@ import pytest
 from flask import Flask
 
 from testbed.people import Person
-from webapp.cache import fills, keys
-from webapp.cache.driving_sessions import SESSIONS
+from webapp.auth.cached_users import USERS
+from webapp.cache import fills
 from webapp.cache.entries import Entry, new_lease_token
 from webapp.cache.redis import Cache
-from webapp.cache.session_lists import SESSION_LISTS
 from webapp.clock import utcnow
+from webapp.driving.cached_lists import SESSION_LISTS
+from webapp.driving.cached_sessions import SESSIONS
 from webapp.extensions import db
 from webapp.models import DrivingSession
 
@@ -107,8 +108,8 @@ def test_a_repeated_write_is_fenced_like_the_first_one(context: None, alice: Per
         session_id = alice.starts_a_drive(started_at="2026-01-05T08:00:00Z")["id"]
         session, listed = fills.load(SESSIONS, session_id), fills.load(SESSION_LISTS, alice.id)
         assert write(alice, f"/sessions/{session_id}") == statuses[0]
-    put_back(cache, keys.session(session_id), session)
-    put_back(cache, keys.session_list(alice.id), listed)
+    put_back(cache, SESSIONS.key(session_id), session)
+    put_back(cache, SESSION_LISTS.key(alice.id), listed)
 
     assert write(alice, f"/sessions/{session_id}") == statuses[1]
     assert fills.get(SESSIONS, session_id)[0] == fills.load(SESSIONS, session_id)
@@ -134,7 +135,7 @@ def test_a_deletion_is_seen_by_everybody_before_a_start_is_refused_for_it(
     session_id = alice.starts_a_drive(client_session_id=CLIENT_SESSION_ID)["id"]
     before = fills.load(SESSIONS, session_id)
     assert alice.delete(f"/sessions/{session_id}").status_code == 204
-    put_back(cache, keys.session(session_id), before)
+    put_back(cache, SESSIONS.key(session_id), before)
     again = alice.post("/sessions", json={"client_session_id": CLIENT_SESSION_ID})
     assert (again.status_code, again.json["code"]) == (409, "session_deleted")
     assert alice.get(f"/sessions/{session_id}").status_code == 404
@@ -148,7 +149,7 @@ def test_the_end_of_a_drive_is_seen_by_everybody_before_readings_are_refused_for
     assert end(alice, f"/sessions/{session_id}") == 200
     db.session.get_one(DrivingSession, session_id).closed_at = utcnow() - timedelta(days=2)
     db.session.commit()
-    put_back(cache, keys.session(session_id), before)
+    put_back(cache, SESSIONS.key(session_id), before)
     refused = alice.post(f"/sessions/{session_id}/readings", json=READINGS)
     assert (refused.status_code, refused.json["code"]) == (409, "session_closed")
     assert alice.get(f"/sessions/{session_id}").json["status"] == "completed"
@@ -168,8 +169,8 @@ def test_a_login_that_is_ended_again_is_dead_for_everybody_before_that_is_told(
     ended = alice.tokens["access_token"]
     alice.log_in()
     [other] = [login["id"] for login in alice.get("/auth/logins").json["data"] if not login["current"]]
-    raw = str(cache.client.get(keys.user(alice.id)))
+    raw = str(cache.client.get(USERS.key(alice.id)))
     assert alice.delete(f"/auth/logins/{other}").status_code == 204
-    cache.client.set(keys.user(alice.id), raw)
+    cache.client.set(USERS.key(alice.id), raw)
     assert alice.delete(f"/auth/logins/{other}").status_code == 404
     assert alice.get("/users/me", token=ended).status_code == 401

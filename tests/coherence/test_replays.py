@@ -14,11 +14,11 @@ from sqlalchemy import Connection
 
 from testbed.people import Person
 from tests.interleave import Cached, acting_after_load, at_commit, between_commit_and_fence, cached_things
-from webapp.cache import fills, keys, warm_up
+from webapp.auth.cached_users import USERS, cache_user_session, user_data
+from webapp.cache import fills, warming
 from webapp.cache.entries import Entry, Held, new_lease_token
 from webapp.cache.fills import Source
 from webapp.cache.redis import Cache
-from webapp.cache.users import USERS, cache_user_session, user_data
 from webapp.extensions import db
 from webapp.models import User
 
@@ -154,14 +154,14 @@ def test_a_change_while_a_value_is_renewed_is_not_undone(cached: Cached) -> None
 
 def test_a_change_while_the_worker_warms_is_not_undone(cached: Cached) -> None:
     version = cached.row().version
-    assert fills.warm(acting_after_load(cached.kind, cached.change), [cached.id]) == 0
+    assert fills.fill_many(acting_after_load(cached.kind, cached.change), [cached.id]) == 0
     assert cached.held() == Held("pending", version + 1)
     assert_fresh(cached)
 
 
 def test_the_worker_gets_over_whatever_a_slow_reader_left_due(cached: Cached) -> None:
     cached.read(then=cached.change)
-    warm_up.warm_due()
+    warming.warm_due()
     assert_fresh(cached)
 
 
@@ -202,6 +202,6 @@ def test_a_login_that_is_overtaken_leaves_no_lease_behind(app: Flask, cache: Cac
         overtaken = user_data(db.session.get(User, alice.id), [])
         assert alice.patch("/users/me", json={"full_name": "Alice the second"}).status_code == 200
         cache_user_session(alice.id, overtaken, 15)
-        assert cache.entries.read([keys.user(alice.id)]) != [Entry(overtaken["version"], "")]
-        fills.warm(USERS, [alice.id])
+        assert cache.entries.read([USERS.key(alice.id)]) != [Entry(overtaken["version"], "")]
+        fills.fill_many(USERS, [alice.id])
         assert fills.get(USERS, alice.id)[1] is Source.HIT

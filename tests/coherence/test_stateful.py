@@ -21,17 +21,17 @@ from testbed.applications import believing, closed
 from testbed.people import Person
 from testbed.troubles import TROUBLES, Server
 from tests.coherence.driver import PICKS, Driver, numbers
-from tests.interleave import acting_after_load
+from tests.interleave import KINDS, acting_after_load
 from webapp import create_app
-from webapp.cache import debts, fills, keys, trust, warm_up
+from webapp.cache import debts, fills, trust, warming
 from webapp.cache.debts import WAIT_S
-from webapp.cache.driving_sessions import SESSIONS
 from webapp.cache.kinds import Kind
-from webapp.cache.reconcile import KINDS, reconcile
+from webapp.cache.reconcile import reconcile
 from webapp.cache.redis import Cache
 from webapp.cache.trust import BELIEF_S
 from webapp.config import Settings
 from webapp.driving.answers import CACHE_STATUS
+from webapp.driving.cached_sessions import SESSIONS
 
 EXAMPLES = int(os.environ.get("STATEFUL_EXAMPLES", "0"))
 FEW = settings(max_examples=15, stateful_step_count=50, derandomize=True, database=None)
@@ -76,7 +76,7 @@ class DriverAmongFaults(Driver):
         if not self.cache.trust.believes():
             return
         drives = self.account.drives
-        for drive, held in zip(drives, self.cache.entries.held([keys.session(d.id) for d in drives]), strict=True):
+        for drive, held in zip(drives, self.cache.entries.held([SESSIONS.key(d.id) for d in drives]), strict=True):
             assert held.state != "value" or held.version >= drive.version
 
     @invariant()
@@ -91,11 +91,11 @@ class DriverAmongFaults(Driver):
         if not self.cache.trust.believes():
             self.cache.trust.settle()
 
-    @rule(job=strategies.sampled_from(["warm_due", "warm_user", "refresh", "reconcile"]))
+    @rule(job=strategies.sampled_from(["warm_due", "warm_first_reads", "refresh", "reconcile"]))
     def the_worker_works(self, job: str) -> None:
         jobs: dict[str, Callable[[], object]] = {
-            "warm_due": warm_up.warm_due,
-            "warm_user": lambda: warm_up.warm_user(self.alice.id),
+            "warm_due": warming.warm_due,
+            "warm_first_reads": lambda: warming.warm_first_reads(self.alice.id),
             "refresh": lambda: fills.refresh(SESSIONS, [drive.id for drive in self.account.drives]),
             "reconcile": reconcile,
         }

@@ -12,17 +12,17 @@ from sqlalchemy.exc import OperationalError
 
 from testbed.people import Person
 from tests.interleave import Cached, at_commit
-from webapp.cache.driving_sessions import SESSIONS
 from webapp.cache.entries import DELETED, PENDING_TTL_MS, Held
 from webapp.cache.fills import Source
 from webapp.cache.kinds import MISSING
 from webapp.cache.redis import Cache
 from webapp.clock import utcnow
 from webapp.database import read_connection
-from webapp.driving.summary import summarize
+from webapp.driving.cached_sessions import SESSIONS
 from webapp.extensions import db
 from webapp.models import DrivingSession, new_id
-from worker.upkeep import close_abandoned_sessions
+from webapp.readings.summary import summarize
+from worker.tasks import close_abandoned_sessions
 
 
 @pytest.fixture

@@ -11,11 +11,11 @@ from testbed.people import Person
 from testbed.troubles import TROUBLE, UNREADABLE
 from tests.coherence.reading import BYPASS, HIT, MISS, read
 from webapp import create_app
-from webapp.cache import keys
 from webapp.cache.debts import owe
 from webapp.cache.redis import Cache, close_redis
 from webapp.clock import utcnow
 from webapp.config import Settings
+from webapp.driving.cached_sessions import SESSIONS
 from webapp.extensions import db
 from webapp.models import DrivingSession
 
@@ -33,7 +33,7 @@ def rename_and_owe_the_fence(app: Flask, path: str, name: str) -> None:
     with app.app_context():
         renamed = update(DrivingSession).values(name=name, version=DrivingSession.version + 1, updated_at=utcnow())
         db.session.execute(renamed, execution_options={"changes_nothing_cached": True})
-        owe(db.session.connection(), {keys.session(path.rpartition("/")[2]): 2})
+        owe(db.session.connection(), {SESSIONS.key(path.rpartition("/")[2]): 2})
         db.session.commit()
 
 

@@ -6,9 +6,6 @@ from pathlib import Path
 
 from tests.contracts.source_tree import CHECKOUT, parsed
 
-SERVER_FILES = (CHECKOUT / "gunicorn.conf.py", CHECKOUT / "celeryconfig.py")
-"""Settings of the servers are not the application's: these two read them for themselves."""
-
 ENVIRONMENT = ("environ", "environb", "getenv")
 EXAMPLE_LINE = re.compile(r"^#?([A-Z][A-Z0-9_]*)=(.*)$", re.MULTILINE)
 README_ROW = re.compile(r"^\| `([A-Z][A-Z0-9_]*)` \| (.*?) \| (.*?) \|$", re.MULTILINE)

@@ -8,7 +8,6 @@ from werkzeug.test import TestResponse
 
 from testbed.people import PASSWORD, Person
 from tests.contracts.description import PROBLEM, Description
-from webapp.auth import accounts, logins
 
 NO_SESSION = "/sessions/01a20696-0000-7000-8000-000000000000"
 READING = {"seq": 0, "t": "2026-01-05T08:00:00Z", "speed_mps": 9.5, "lat": 52.5, "lon": 13.4}
@@ -82,8 +81,7 @@ def test_answers_about_drives_are_as_described(witness: Witness) -> None:
 
 
 def test_answers_to_administrators_are_as_described(app: Flask, witness: Witness, alice: Person, bob: Person) -> None:
-    with app.app_context(), logins.account_change(alice.id) as user:
-        accounts.set_role(user, "admin", actor_id=None)
+    assert app.test_cli_runner().invoke(args=["users", "promote", alice.email]).exit_code == 0
     assert witness("GET", "/admin/users?limit=1", 200).get_json()["has_more"]
     witness("PATCH", f"/admin/users/{bob.id}", 200, {"is_active": False})
     witness("PATCH", f"/admin/users/{alice.id}", 409, {"role": "driver"})

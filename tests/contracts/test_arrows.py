@@ -1,5 +1,6 @@
 """The arrows between the rooms: who may import whom."""
 
+import ast
 import sys
 from pathlib import Path
 
@@ -9,20 +10,22 @@ from tests.contracts.source_tree import CHECKOUT, HOUSES, files, imports, is_ins
 
 ROOMS = (
     "webapp.clock",
-    "webapp.cursors",
+    "webapp.readings",
     "webapp.config",
     "webapp.logs",
+    "webapp.threads",
+    "webapp.jobs",
     "webapp.models",
     "webapp.extensions",
     "webapp.database",
-    "webapp.jobs",
     "webapp.cache",
     "webapp.batches",
     "webapp.http",
     "webapp.auth",
     "webapp.driving",
-    "webapp.ops",
+    "webapp.accounts",
     "webapp.edge",
+    "webapp.ops",
     "webapp",
 )
 """The rooms of the web application, from the ground up. A room imports what stands below it, and nothing else of ours.
@@ -92,11 +95,40 @@ def route_modules() -> set[str]:
     }
 
 
-def test_routes_are_imported_by_the_wiring_and_by_nobody_else() -> None:
+def test_routes_are_imported_by_their_room_and_by_nobody_else() -> None:
     routes = route_modules()
     assert "webapp.driving.routes" in routes
     importers = {module_name(path): imports(path) & routes for path in files("webapp", "worker")}
-    assert only_found(importers) == {"webapp": routes}
+    assert only_found(importers) == {
+        room: {module for module in routes if module.rpartition(".")[0] == room}
+        for room in {module.rpartition(".")[0] for module in routes}
+    }
+
+
+def test_the_cache_names_no_feature() -> None:
+    features = ("driving", "accounts", "auth", "session:", "user:", "DrivingSession", "User", "Login")
+    named = {
+        module_name(path): {
+            node.value if isinstance(node, ast.Constant) else node.id
+            for node in ast.walk(parsed(path))
+            if (isinstance(node, ast.Name) and node.id in features)
+            or (isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in features)
+        }
+        for path in files("webapp/cache")
+    }
+    assert only_found(named) == {}
+
+
+def test_routes_tasks_and_commands_commit_and_functions_never() -> None:
+    committers = {
+        module_name(path)
+        for path in files("webapp", "worker")
+        for node in ast.walk(parsed(path))
+        if isinstance(node, ast.Attribute) and node.attr == "commit" and ast.unparse(node.value) == "db.session"
+    }
+    views = {module for module in route_modules() if module != "webapp.ops.description"} - {"webapp.ops.health"}
+    # A refusal that stands is committed for the route, and what is deleted in batches a batch at a time.
+    assert committers == {*views, "worker.tasks", "webapp.ops.commands", "webapp.auth.endpoint", "webapp.batches"}
 
 
 def test_an_application_is_made_by_the_web_process_and_by_the_worker() -> None:
@@ -108,9 +140,10 @@ def test_an_application_is_made_by_the_web_process_and_by_the_worker() -> None:
     assert makers == {"wsgi", "worker"}
 
 
-def test_the_configuration_of_the_servers_imports_none_of_our_code() -> None:
-    for name in ("celeryconfig.py", "gunicorn.conf.py"):
-        assert ours(CHECKOUT / name, *HOUSES) == set()
+def test_the_configuration_of_the_servers_knows_the_settings_and_the_jobs() -> None:
+    assert ours(CHECKOUT / "celeryconfig.py", *HOUSES) == {"webapp.config", "webapp.jobs"}
+    # What gunicorn's own process imports would stay as it is when it reloads its workers.
+    assert ours(CHECKOUT / "gunicorn.conf.py", *HOUSES) == set()
 
 
 def test_who_runs_the_processes_meets_them_in_the_environment_only() -> None:

@@ -1,22 +1,23 @@
 """What is cached is kept true: every kind is reconciled, and a change of its row fences it with nobody asking."""
 
 import importlib
-import pkgutil
 from collections.abc import Callable
 
 import pytest
 from flask import Flask
 from sqlalchemy import update
 
-import webapp.cache
 from testbed.people import Person
-from webapp.cache import fills, keys
+from tests.contracts.source_tree import files, module_name
+from tests.interleave import KINDS
+from webapp.auth.schemas import UserDocument
+from webapp.cache import fills
 from webapp.cache.coherence import BulkWriteRefused
-from webapp.cache.driving_sessions import SESSION_CACHE_PREFIX, SESSION_CACHE_TTL, SESSIONS
 from webapp.cache.kinds import Kind
-from webapp.cache.reconcile import KINDS
 from webapp.cache.redis import Cache
 from webapp.config import Settings
+from webapp.driving.cached_sessions import SESSION_CACHE_PREFIX, SESSION_CACHE_TTL, SESSIONS
+from webapp.driving.schemas import SessionDocument, SessionListDocument
 from webapp.extensions import db
 from webapp.models import Base, DrivingSession, User
 
@@ -49,12 +50,26 @@ CHANGES: dict[str, Callable[[User, DrivingSession], str]] = {
 """How each kind changes: a function that changes a row, and returns the id under which it is cached."""
 
 
-def test_every_kind_is_reconciled() -> None:
+def defined_kinds() -> set[str]:
+    """Return the names of the kinds that some room defines: each in a file of its own."""
     modules = [
-        importlib.import_module(f"webapp.cache.{found.name}") for found in pkgutil.iter_modules(webapp.cache.__path__)
+        importlib.import_module(module_name(path)) for path in files("webapp") if path.stem.startswith("cached_")
     ]
-    defined = {kind.name for module in modules for kind in vars(module).values() if isinstance(kind, Kind)}
-    assert defined == {kind.name for kind in KINDS} == CHANGES.keys()
+    return {kind.name for module in modules for kind in vars(module).values() if isinstance(kind, Kind)}
+
+
+def test_every_kind_is_registered_and_so_kept_true(cache: Cache) -> None:
+    assert defined_kinds() == {kind.name for kind in cache.kinds} == {kind.name for kind in KINDS} == CHANGES.keys()
+
+
+def test_a_kind_is_defined_where_it_is_looked_for() -> None:
+    makers = {path.stem for path in files("webapp") if " = Kind(" in path.read_text(encoding="utf-8")}
+    assert all(name.startswith("cached_") for name in makers)
+
+
+def test_the_documents_that_are_cached_tell_the_form_of_what_is_cached(cache: Cache) -> None:
+    shapes = {shape for kind in cache.kinds for shape in kind.shape}
+    assert {SessionDocument, SessionListDocument, UserDocument} <= shapes
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
@@ -82,6 +97,6 @@ def test_a_model_that_has_versions_is_declared(app: Flask, model: type[Base]) ->
 
 
 def test_the_names_and_the_life_of_a_cached_session_are_those_of_the_contract() -> None:
-    assert SESSION_CACHE_PREFIX == keys.SESSION_PREFIX == "session:"
+    assert SESSION_CACHE_PREFIX == SESSIONS.prefix == "session:"
     assert Settings.model_fields["session_cache_ttl"].default == SESSION_CACHE_TTL == 300
     assert SESSIONS.key("x") == "session:x"

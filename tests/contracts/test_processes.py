@@ -41,5 +41,5 @@ def test_the_peers_of_the_benchmarks_have_our_settings_and_none_of_our_hooks() -
         os.umask(umask)  # The settings change it.
     assert theirs["reuse_port"] == ours["reuse_port"]
     hooks = {name for name in ours if callable(ours[name]) and name in KNOWN_SETTINGS}
-    assert hooks == {"on_starting", "post_worker_init"}
+    assert hooks == {"post_worker_init"}
     assert not hooks & theirs.keys()

@@ -1,11 +1,14 @@
-"""Every Redis key is made in webapp/cache/keys.py; nobody spells one anywhere else."""
+"""Every Redis key is made by its kind, or in webapp/cache/keys.py; nobody spells one anywhere else."""
 
 import ast
 from collections.abc import Iterator
 from pathlib import Path
 
 from tests.contracts.source_tree import CHECKOUT, files, module_name, parsed
+from tests.interleave import KINDS
+from webapp.auth.cached_users import USERS
 from webapp.cache import keys
+from webapp.driving.cached_sessions import SESSIONS
 
 KEYS = CHECKOUT / "webapp" / "cache" / "keys.py"
 KEY_COMMANDS = {
@@ -23,9 +26,10 @@ def begin_of(node: ast.expr) -> str | None:
 
 
 def prefixes() -> set[str]:
-    """Return the first part, colon included, of every key that `keys` makes."""
+    """Return the first part, colon included, of every key that `keys` or a kind makes."""
     strings = (begin_of(node) for node in ast.walk(parsed(KEYS)) if isinstance(node, ast.expr))
-    return {string.partition(":")[0] + ":" for string in strings if string and ":" in string and " " not in string}
+    of_keys = {string.partition(":")[0] + ":" for string in strings if string and ":" in string and " " not in string}
+    return of_keys | {kind.prefix for kind in KINDS}
 
 
 def spelled_keys(path: Path) -> Iterator[str]:
@@ -44,13 +48,17 @@ def spelled_keys(path: Path) -> Iterator[str]:
 
 
 def test_the_prefixes_are_those_of_the_contract() -> None:
-    assert {keys.session(""), keys.user(""), keys.blacklist("")} == {"session:", "user:", "blacklist:"}
+    assert {SESSIONS.key(""), USERS.key(""), keys.blacklist("")} == {"session:", "user:", "blacklist:"}
     assert {"session:", "user:", "blacklist:", "warm:", "probe:"} <= prefixes()
 
 
-def test_no_key_is_spelled_outside_the_module_of_keys() -> None:
-    spelled = {module_name(path): set(spelled_keys(path)) for path in files("webapp", "worker") if path != KEYS}
-    assert {module: keys for module, keys in spelled.items() if keys} == {}
+def test_no_key_is_spelled_outside_the_module_of_keys_and_no_prefix_outside_its_kind() -> None:
+    spelled = {path: list(spelled_keys(path)) for path in files("webapp", "worker") if path != KEYS}
+    of_kinds = [key for path, found in spelled.items() if path.stem.startswith("cached_") for key in found]
+    assert sorted(of_kinds) == sorted(kind.prefix for kind in KINDS)
+    assert {
+        module_name(path) for path, keys in spelled.items() if keys and not path.stem.startswith("cached_")
+    } == set()
 
 
 def test_a_key_that_is_spelled_is_found(tmp_path: Path) -> None:

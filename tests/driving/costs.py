@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, event
 
-from webapp.driving import chunks
+from webapp.readings import chunks
 
 
 @dataclass

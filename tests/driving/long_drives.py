@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from webapp.clock import utcnow
-from webapp.driving import chunk_rows, chunks, readings, sessions, sums
+from webapp.clock import EPOCH, utcnow
+from webapp.driving import chunk_rows, intake, sessions, sums
 from webapp.driving.chunk_rows import Content
-from webapp.driving.chunks import CHUNK_SEQS
-from webapp.driving.partials import partial
-from webapp.driving.readings import EPOCH
-from webapp.driving.schemas import Reading
+from webapp.driving.schemas import ReadingDocument
 from webapp.extensions import db
 from webapp.models import DrivingSession
+from webapp.readings import chunks
+from webapp.readings.chunks import CHUNK_SEQS
+from webapp.readings.partials import partial
 
 DRIVE_S = 36_000
 PER_BLOCK = 4
@@ -67,10 +67,12 @@ class LongDrive:
         """Upload readings with these seqs, at times that follow each other from `at_s` on, and return the receipt."""
         start = utcnow() - timedelta(seconds=2 * DRIVE_S)
         batch = [
-            Reading.model_construct(seq=seq, t=start + timedelta(seconds=at_s, milliseconds=100 * n), speed_mps=10.0)
+            ReadingDocument.model_construct(
+                seq=seq, t=start + timedelta(seconds=at_s, milliseconds=100 * n), speed_mps=10.0
+            )
             for n, seq in enumerate(seqs)
         ]
-        receipt = readings.take_in(sessions.locked(self.user_id, self.session_id), batch)
+        receipt = intake.take_in(sessions.locked(self.user_id, self.session_id), batch)
         db.session.commit()
         return receipt
 

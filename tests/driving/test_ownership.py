@@ -10,11 +10,10 @@ from sqlalchemy import select
 
 from testbed.people import Person
 from tests.answers import assert_problem, without_what_differs
-from webapp.cache import keys
-from webapp.cache.driving_sessions import SESSIONS
 from webapp.cache.fills import load
 from webapp.cache.redis import Cache
 from webapp.clock import rfc3339, utcnow
+from webapp.driving.cached_sessions import SESSIONS
 from webapp.extensions import db
 from webapp.models import DrivingSession
 
@@ -127,7 +126,7 @@ def test_what_is_cached_as_missing_appears_once_it_is_made(
         )
         db.session.commit()
         db.session.remove()
-    assert cache.client.exists(keys.session(never))
+    assert cache.client.exists(SESSIONS.key(never))
     assert alice.get(f"/sessions/{never}").status_code == 200
     assert bob.get(f"/sessions/{never}").status_code == 404
 

@@ -10,7 +10,7 @@ from flask import Flask
 from testbed.people import Person
 from tests.driving.rows import set_row
 from webapp.clock import rfc3339, utcnow
-from worker.upkeep import close_abandoned_sessions
+from worker.tasks import close_abandoned_sessions
 
 START = "2026-01-05T08:00:00.000Z"
 

@@ -10,8 +10,8 @@ from testbed.people import Person
 from tests.driving.costs import Cost, counted
 from tests.driving.long_drives import CLOCKS, DRIVE_S, NUMBERINGS, LongDrive, long_drive
 from webapp.clock import rfc3339, utcnow
-from webapp.driving.chunks import CHUNK_SEQS
 from webapp.extensions import db
+from webapp.readings.chunks import CHUNK_SEQS
 
 BLOCKS = 4_200
 """As many levels of the tree as 20,000 have: 4, where no numbers are left out."""

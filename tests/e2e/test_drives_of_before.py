@@ -11,15 +11,14 @@ import sqlalchemy as sa
 from flask import Flask
 
 from tests.e2e.test_migrations import app_on_an_empty_database as app_on_an_empty_database  # A fixture.
-from webapp.clock import utcnow
-from webapp.driving import readings, sessions, sums
-from webapp.driving.chunks import Reading, block_of, encode
-from webapp.driving.partials import partial
-from webapp.driving.readings import EPOCH
-from webapp.driving.schemas import Reading as ReadingBody
-from webapp.driving.summary import Summary, summarize
+from webapp.clock import EPOCH, utcnow
+from webapp.driving import intake, sessions, sums
+from webapp.driving.schemas import ReadingDocument as ReadingBody
 from webapp.extensions import db
 from webapp.models import ReadingSums
+from webapp.readings.chunks import Reading, block_of, encode
+from webapp.readings.partials import partial
+from webapp.readings.summary import Summary, summarize
 
 BEGAN = utcnow() - timedelta(days=1)
 BEGAN_MS = (BEGAN - EPOCH) // timedelta(milliseconds=1)
@@ -73,7 +72,7 @@ def upload(drive: tuple[str, str], rows: Iterable[Reading]) -> Summary:
         )
         for row in rows
     ]
-    assert readings.take_in(session, batch)["accepted"] == len(batch)
+    assert intake.take_in(session, batch)["accepted"] == len(batch)
     summary = session.summary
     db.session.rollback()
     return summary

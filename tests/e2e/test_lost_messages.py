@@ -8,6 +8,7 @@ from testbed.fleet import Fleet
 from tests.e2e.conftest import RECONCILE_INTERVAL_S
 from tests.e2e.waiting import is_cached, wait_until_cached
 from webapp.cache import keys
+from webapp.driving.cached_sessions import SESSIONS
 from webapp.jobs import QUEUES
 
 TAKEN = ("unacked", "unacked_index")
@@ -29,7 +30,7 @@ def test_a_change_whose_warm_message_is_lost_is_found_by_the_reconciler(
     fleet.stop("worker", "beat")
 
     changed = expect(200, alice.call("PATCH", f"/sessions/{session['id']}", {"name": "After"})).json
-    assert cached.sismember(keys.WARM_DUE, keys.session(session["id"]))
+    assert cached.sismember(keys.WARM_DUE, SESSIONS.key(session["id"]))
     cached.delete(keys.WARM_DUE, keys.WARM_SCHEDULED, *QUEUES, *TAKEN)
     assert not is_cached(cached, session["id"], changed["version"])
 

@@ -4,14 +4,14 @@ import time
 
 import redis
 
-from webapp.cache import keys
+from webapp.driving.cached_sessions import SESSIONS
 
 POLL_S = 0.01
 
 
 def is_cached(client: redis.Redis, session_id: str, version: int) -> bool:
     """Say whether a session is cached at this version or a later one."""
-    header = client.getrange(keys.session(session_id), 0, 63).split("|", 3)
+    header = client.getrange(SESSIONS.key(session_id), 0, 63).split("|", 3)
     return header[0] == "v" and int(header[2]) >= version
 
 

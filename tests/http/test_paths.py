@@ -9,7 +9,7 @@ import pytest
 
 from tests.answers import assert_client_error, assert_problem
 from tests.lasting import Door
-from webapp import cursors
+from webapp.http import paging
 
 PATHS = {
     "nothing": "/",
@@ -124,7 +124,7 @@ def test_a_forged_cursor_is_a_422(door: Door, cursor: str) -> None:
 
 
 def test_a_cursor_of_somebody_elses_list_shows_the_own_list(door: Door) -> None:
-    cursor = cursors.encode(cursors.Cursor(datetime(9000, 1, 1, tzinfo=UTC), door.drive_id))
+    cursor = paging.encode(paging.Cursor(datetime(9000, 1, 1, tzinfo=UTC), door.drive_id))
     answer = door.mallory.get(f"/sessions?cursor={cursor}")
     assert answer.status_code == 200
     assert {row["user_id"] for row in answer.json["data"]} <= {door.mallory.id}

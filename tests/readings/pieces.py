@@ -4,11 +4,11 @@ from collections.abc import Iterable
 
 import orjson
 
-from webapp.driving import tree
-from webapp.driving.chunks import Reading, block_of, decode, encode
-from webapp.driving.partials import Partial, partial
-from webapp.driving.summary import Summary, summarize
-from webapp.driving.tree import Child, Place
+from webapp.readings import tree
+from webapp.readings.chunks import Reading, block_of, decode, encode
+from webapp.readings.partials import Partial, partial
+from webapp.readings.summary import Summary, summarize
+from webapp.readings.tree import Child, Place
 
 
 class Memory:

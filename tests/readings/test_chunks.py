@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from testbed import drives
-from webapp.driving.chunks import CHUNK_SEQS, CorruptChunkError, Reading, block_of, decode, encode
+from webapp.readings.chunks import CHUNK_SEQS, CorruptChunkError, Reading, block_of, decode, encode
 
 FLOATS = st.floats(allow_nan=False, allow_infinity=False)
 FIELDS = {

@@ -1,9 +1,9 @@
 """Harsh brakes and accelerations are counted as events, and no way to cut a drive in two changes their number."""
 
 from testbed.drives import at_speeds
-from webapp.driving.chunks import Reading
-from webapp.driving.partials import joined, partial
-from webapp.driving.summary import Summary, summarize
+from webapp.readings.chunks import Reading
+from webapp.readings.partials import joined, partial
+from webapp.readings.summary import Summary, summarize
 
 
 def summary_of(readings: list[Reading]) -> Summary:

@@ -7,9 +7,9 @@ import pytest
 from testbed import drives
 from testbed.drives import at_speeds
 from tests.readings.pieces import summary_in_blocks
-from webapp.driving.chunks import Reading
-from webapp.driving.partials import MAX_GAP_MS, partial
-from webapp.driving.summary import Summary, summarize
+from webapp.readings.chunks import Reading
+from webapp.readings.partials import MAX_GAP_MS, partial
+from webapp.readings.summary import Summary, summarize
 
 
 def summary_of(readings: list[Reading]) -> Summary:

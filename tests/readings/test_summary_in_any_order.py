@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from testbed import drives
 from tests.readings.pieces import Memory
-from webapp.driving.chunks import CHUNK_SEQS, Reading
-from webapp.driving.partials import MAX_GAP_MS, appended, area_of, partial
-from webapp.driving.summary import Summary, summarize
+from webapp.readings.chunks import CHUNK_SEQS, Reading
+from webapp.readings.partials import MAX_GAP_MS, appended, area_of, partial
+from webapp.readings.summary import Summary, summarize
 
 STEPS_MS = st.sampled_from([0, 1, 400, 1000, 1000, 1000, 2000, 2001, MAX_GAP_MS, MAX_GAP_MS + 1])
 STEPS_SEQ = st.integers(1, 60) | st.sampled_from([CHUNK_SEQS, CHUNK_SEQS * 15, CHUNK_SEQS * 16**3, CHUNK_SEQS * 16**9])

@@ -2,13 +2,14 @@
 
 import time
 
-from flask import Response, current_app, jsonify, request
+from flask import Response, jsonify, request
 
 from webapp.auth import tokens
+from webapp.auth.cached_users import cache_user_session, user_data
 from webapp.auth.guard import Caller
-from webapp.cache import warming
+from webapp.cache import warm_requests
 from webapp.cache.blacklist import blacklist_token
-from webapp.cache.users import cache_user_session, user_data
+from webapp.config import settings
 from webapp.models import Login, User
 
 
@@ -21,9 +22,8 @@ def calling_device() -> tuple[str | None, str | None]:
 
 def logged_in(user: User, login: Login, alive: list[str]) -> Response:
     """Answer with the tokens of a new login, and have its first reads find the cache filled."""
-    ttl_minutes: int = current_app.config["SETTINGS"].access_token_expire_minutes
-    cache_user_session(user.id, user_data(user, alive), ttl_minutes)
-    warming.ask_for_user(user.id)
+    cache_user_session(user.id, user_data(user, alive), settings().access_token_expire_minutes)
+    warm_requests.ask_for_first_reads(user.id)
     return jsonify(tokens.issue(login))
 
 

@@ -12,7 +12,7 @@ So a flush, an eviction or an empty restart of Redis costs a query and never rev
 from dataclasses import dataclass
 from enum import Enum
 
-from webapp.cache.users import CachedUser
+from webapp.auth.cached_users import CachedUser
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,12 @@ class Caller:
     claims: Claims
 
 
+class Administrator(Caller):
+    """A caller who is one."""
+
+    __slots__ = ()
+
+
 class Verdict(Enum):
     """What the guard says of a token."""
 
@@ -50,8 +56,3 @@ def decide(claims: Claims, is_blacklisted: bool, user: CachedUser | None) -> Ver
     if user is not None and user.is_active and user.id == claims.user_id and claims.login_id in user.logins:
         return Verdict.ACCEPTED
     return Verdict.UNSURE
-
-
-def may_see(user: CachedUser, owner_id: str) -> bool:
-    """Say whether a user may see a session: only its driver may. Asked on hits and misses alike."""
-    return user.id == owner_id

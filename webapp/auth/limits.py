@@ -9,9 +9,9 @@ an address that did not fail is let in as before.
 import hashlib
 from ipaddress import IPv4Address, IPv6Network, ip_address
 
-from flask import current_app, request
+from flask import request
 
-from webapp.config import Settings
+from webapp.config import settings
 from webapp.http.rate_limits import Limit, rate_limits
 
 SLOWED_DOWN = "1/minute"
@@ -24,13 +24,13 @@ too: each takes a core for as long as a login does, and a token that allows for 
 
 def limit_registration() -> None:
     """Count a registration from this address. Raises 429."""
-    rate_limits().count(Limit("register", _settings().ratelimit_register_per_address), _address())
+    rate_limits().count(Limit("register", settings().ratelimit_register_per_address), _address())
 
 
 def limit_login(email: str) -> None:
     """Count an attempt from this address, and look at the failures of this account. Raises 429."""
     counters, account = rate_limits(), _account(email)
-    counters.count(Limit("login", _settings().ratelimit_login_per_address), _address())
+    counters.count(Limit("login", settings().ratelimit_login_per_address), _address())
     counters.require(_failures_here(), account, _address())
     if counters.is_used_up(_failures_everywhere(), account):
         counters.require(Limit("login-slow", SLOWED_DOWN), account, _address())
@@ -51,11 +51,11 @@ def count_failed_login(email: str) -> None:
 
 
 def _failures_here() -> Limit:
-    return Limit("login-failures", _settings().ratelimit_failed_logins_per_account_and_address)
+    return Limit("login-failures", settings().ratelimit_failed_logins_per_account_and_address)
 
 
 def _failures_everywhere() -> Limit:
-    return Limit("account-failures", _settings().ratelimit_failed_logins_per_account)
+    return Limit("account-failures", settings().ratelimit_failed_logins_per_account)
 
 
 def _account(email: str) -> str:
@@ -73,8 +73,3 @@ def _address() -> str:
     if isinstance(address, IPv4Address):
         return given
     return str(address.ipv4_mapped or IPv6Network((int(address), 64), strict=False))
-
-
-def _settings() -> Settings:
-    settings: Settings = current_app.config["SETTINGS"]
-    return settings

@@ -1,26 +1,25 @@
 """Logins: one row per device, a family of refresh tokens of which only the newest generation is good.
 
 Everything that changes who may call goes through `account_change`: it locks the user, and raises the version, so that
-the listeners fence `user:{user_id}` and the next request of every process asks the database.
+with the commit the listeners fence `user:{user_id}`, and the next request of every process asks the database.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
-from flask import current_app
 from sqlalchemy import Select, select, update
 from sqlalchemy.orm.attributes import flag_modified
 
 from webapp.auth import audit
-from webapp.auth.guard import Claims
+from webapp.auth.guard import Caller, Claims
 from webapp.clock import utcnow
-from webapp.config import Settings
+from webapp.config import settings
 from webapp.database import read_connection
 from webapp.extensions import db
-from webapp.http.errors import Unauthorized
+from webapp.http.errors import Unauthorized, standing
 from webapp.models import Login, User
 
 log = structlog.get_logger(__name__)
@@ -31,10 +30,14 @@ s.
 """
 
 
+class NoSuchAccountError(LookupError):
+    """There is no such account, or it was deleted."""
+
+
 @contextmanager
 def account_change(user_id: str, *, changes_email: bool = False) -> Iterator[User]:
-    """Lend the locked user to a change of who may call; commit it with a higher version. Raises 401 if there is
-    none.
+    """Lend the locked user to a change of who may call; at the end of the block its version is marked to rise. Raises
+    NoSuchAccountError.
 
     An address is a key to PostgreSQL: to change it is to wait for all who refer to the user. That must be done before
     the user is locked, or one who refers already, and now wants to change the user too, waits for us and we for them.
@@ -42,17 +45,22 @@ def account_change(user_id: str, *, changes_email: bool = False) -> Iterator[Use
     lock = {"key_share": not changes_email}
     user = db.session.get(User, user_id, with_for_update=lock, populate_existing=True)
     if user is None or user.deleted_at is not None:
-        db.session.rollback()
-        raise Unauthorized("The account does not exist.", code="token_revoked")
-    try:
+        raise NoSuchAccountError(user_id)
+    yield user
+    # The time may be the same to the millisecond, so the row is marked as changed whatever it says.
+    user.updated_at = utcnow()
+    flag_modified(user, "updated_at")
+
+
+@contextmanager
+def own_account_change(caller: Caller, *, changes_email: bool = False) -> Iterator[User]:
+    """Lend the callers' own locked user, as `account_change` does. Raises 401 if it is gone by now."""
+    with ExitStack() as stack:
+        try:
+            user = stack.enter_context(account_change(caller.user.id, changes_email=changes_email))
+        except NoSuchAccountError:
+            raise revoked() from None
         yield user
-        # The time may be the same to the millisecond, so the row is marked as changed whatever it says.
-        user.updated_at = utcnow()
-        flag_modified(user, "updated_at")
-        db.session.commit()
-    except BaseException:
-        db.session.rollback()
-        raise
 
 
 def hold_account(user_id: str) -> None:
@@ -63,14 +71,13 @@ def hold_account(user_id: str) -> None:
     """
     is_open = select(User.id).where(User.id == user_id, User.is_active, User.deleted_at.is_(None))
     if db.session.scalar(is_open.with_for_update(read=True)) is None:
-        db.session.rollback()
-        raise _revoked()
+        raise revoked()
 
 
 def start(user: User, user_agent: str | None, ip: str | None) -> Login:
     """Add a login of a locked user. One too many ends the one that was used longest ago."""
     now = utcnow()
-    for surplus in alive(user.id)[_settings().max_logins_per_user - 1 :]:
+    for surplus in alive(user.id)[settings().max_logins_per_user - 1 :]:
         revoke(user, "too_many_logins", only=surplus)
     login = Login(
         user_id=user.id, created_at=now, last_used_at=now, expires_at=_expiry(now), user_agent=user_agent, ip=ip
@@ -112,16 +119,16 @@ def revoke(user: User, reason: str, *, only: str | None = None) -> None:
 def require_alive(user: User, login_id: str) -> None:
     """Refuse (401) a login that a locked user has lost since the guard let it through."""
     if login_id not in alive(user.id):
-        raise _revoked()
+        raise revoked()
 
 
-def rotate(claims: Claims) -> Login:
+def rotate(caller: Caller) -> Login:
     """Exchange a refresh token for the next generation.
 
     One conditional UPDATE decides who rotates. Who comes second with the direct parent, within the grace, gets the
     generation that the first one made. Anything older was stolen or replayed: the family dies. Raises 401.
     """
-    now = utcnow()
+    claims, now = caller.claims, utcnow()
     rotated = db.session.execute(
         update(Login)
         .where(
@@ -135,16 +142,16 @@ def rotate(claims: Claims) -> Login:
         .execution_options(synchronize_session=False)
     )
     login = db.session.get(Login, claims.login_id, populate_existing=True)
-    db.session.commit()
     if login is None or login.user_id != claims.user_id or login.revoked_at is not None or login.expires_at <= now:
-        raise _revoked()
+        raise revoked()
     if rotated.rowcount == 1 or _is_direct_parent(claims, login, now):  # type: ignore[attr-defined]
         return login
-    with account_change(claims.user_id) as user:
+    with own_account_change(caller) as user:
         revoke(user, "refresh_reuse", only=login.id)
         audit.record(audit.REFRESH_REUSED, user.id, login_id=login.id)
     log.warning("refresh_token_reused", user_id=user.id, login_id=login.id)
-    raise Unauthorized("The refresh token has been used before. Log in again.", code="refresh_token_reused")
+    reused = Unauthorized("The refresh token has been used before. Log in again.", code="refresh_token_reused")
+    raise standing(reused)
 
 
 def _is_direct_parent(claims: Claims, login: Login, now: datetime) -> bool:
@@ -156,13 +163,9 @@ def _is_direct_parent(claims: Claims, login: Login, now: datetime) -> bool:
 
 
 def _expiry(now: datetime) -> datetime:
-    return now + timedelta(days=_settings().refresh_token_expire_days)
+    return now + timedelta(days=settings().refresh_token_expire_days)
 
 
-def _settings() -> Settings:
-    settings: Settings = current_app.config["SETTINGS"]
-    return settings
-
-
-def _revoked() -> Unauthorized:
+def revoked() -> Unauthorized:
+    """Make the answer to a token whose login has ended."""
     return Unauthorized("The token has been revoked.", code="token_revoked")

@@ -14,9 +14,9 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from argon2.low_level import ARGON2_VERSION
 from flask import Flask, current_app
 
-from webapp.config import Settings
-from webapp.http.errors import Unavailable
-from webapp.http.threads import Places, Threads
+from webapp.config import Settings, settings_of
+from webapp.http.errors import Unavailable, field_error
+from webapp.threads import Places, Threads, threads_of
 
 Result = TypeVar("Result")
 
@@ -71,9 +71,9 @@ class Hashing:
             return self._hashers.submit(work, self.hasher).result()
 
 
-def init_passwords(app: Flask) -> None:
+def init_app(app: Flask) -> None:
     """Give `app` its hashing."""
-    app.extensions["hashing"] = Hashing(app.config["SETTINGS"], app.extensions["threads"])
+    app.extensions["hashing"] = Hashing(settings_of(app), threads_of(app))
 
 
 def turn() -> AbstractContextManager[None]:
@@ -104,9 +104,12 @@ def needs_rehash(password_hash: str) -> bool:
     return _hashing().hasher.check_needs_rehash(password_hash)
 
 
-def is_common(password: str) -> bool:
-    """Say whether the password is among the 30,000 that are tried first (the list of the zxcvbn library)."""
-    return password.casefold() in _common_passwords()
+def require_uncommon(password: str, email: str | None, pointer: str) -> None:
+    """Refuse (422) a password that somebody who guesses tries first: one of 30,000 (the list of the zxcvbn library), or
+    the account's own address.
+    """
+    if password.casefold() in _common_passwords() or password.casefold() == email:
+        raise field_error(pointer, "common_password", "is too easy to guess")
 
 
 @lru_cache(maxsize=1)

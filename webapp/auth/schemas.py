@@ -1,4 +1,4 @@
-"""Bodies and answers of the Auth table."""
+"""Bodies and answers of logging in, and the form of addresses, passwords and users."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -35,54 +35,11 @@ Password = Annotated[str, Field(min_length=1, max_length=MAX_PASSWORD_LENGTH)]
 FullName = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_not_blank)]
 
 
-class Registration(RequestBody):
-    """A new account. A role never comes from a client."""
-
-    email: Email
-    password: NewPassword
-    full_name: FullName
-
-
 class Credentials(RequestBody):
     """Who logs in."""
 
     email: Email
     password: Password
-
-
-class UserChange(RequestBody):
-    """What users change of their own account."""
-
-    full_name: FullName
-
-
-class PasswordChange(RequestBody):
-    """A new password, and the present one."""
-
-    current_password: Password
-    new_password: NewPassword
-
-
-class AccountDeletion(RequestBody):
-    """The password, to delete the account that it opens."""
-
-    password: Password
-
-
-class AdminChange(RequestBody):
-    """What administrators change of an account; what is left out stays."""
-
-    role: Literal["driver", "admin"] | None = None
-    is_active: bool | None = None
-
-
-class UserListQuery(BaseModel):
-    """Paging of the accounts."""
-
-    model_config = {"extra": "forbid"}
-
-    limit: int = Field(20, ge=1, le=100)
-    cursor: Annotated[str | None, Field(max_length=200)] = None
 
 
 class UserDocument(BaseModel):
@@ -94,14 +51,6 @@ class UserDocument(BaseModel):
     role: Literal["driver", "admin"]
     is_active: bool
     created_at: datetime
-
-
-class UserListDocument(BaseModel):
-    """A page of accounts, newest first."""
-
-    data: list[UserDocument]
-    next_cursor: str | None
-    has_more: bool
 
 
 class LoginDocument(BaseModel):

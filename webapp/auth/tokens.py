@@ -10,7 +10,6 @@ import threading
 import time
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
 
 from flask import Flask, current_app
 from flask_jwt_extended import create_access_token, create_refresh_token, decode_token
@@ -18,10 +17,10 @@ from flask_jwt_extended.exceptions import JWTExtendedException
 from jwt import ExpiredSignatureError, InvalidTokenError
 
 from webapp.auth.guard import Claims
-from webapp.config import Settings
+from webapp.config import settings, settings_of
 from webapp.extensions import jwt
 from webapp.http.errors import Unauthorized
-from webapp.models import Login
+from webapp.models import Login, is_id
 
 ALGORITHM = "HS256"
 ISSUER = AUDIENCE = "driving-sessions"
@@ -66,8 +65,9 @@ class VerifiedTokens:
                 del self._claims[next(iter(self._claims))]
 
 
-def configure(app: Flask, settings: Settings) -> None:
+def init_app(app: Flask) -> None:
     """Set flask-jwt-extended up: one algorithm, one place for the token, issuer and audience checked."""
+    settings = settings_of(app)
     app.config.update(
         JWT_SECRET_KEY=settings.jwt_secret_key,
         JWT_ALGORITHM=ALGORITHM,
@@ -86,6 +86,12 @@ def configure(app: Flask, settings: Settings) -> None:
     app.extensions["verified_tokens"] = VerifiedTokens()
 
 
+def verified_tokens(app: Flask) -> VerifiedTokens:
+    """Return the tokens that an application has verified."""
+    verified: VerifiedTokens = app.extensions["verified_tokens"]
+    return verified
+
+
 def key_id(secret: str) -> str:
     """Name a key without telling it: the first 8 hex digits of its SHA-256."""
     return hashlib.sha256(secret.encode()).hexdigest()[:8]
@@ -93,10 +99,9 @@ def key_id(secret: str) -> str:
 
 @jwt.decode_key_loader
 def _key_for(header: dict[str, Any], claims: dict[str, Any]) -> str:
-    settings: Settings = current_app.config["SETTINGS"]
     if "type" not in claims:
         raise InvalidTokenError("no type")  # flask-jwt-extended would take it for an access token.
-    for secret in settings.jwt_secrets:
+    for secret in settings().jwt_secrets:
         if header.get("kid") == key_id(secret):
             return secret
     raise InvalidTokenError("unknown key")
@@ -104,8 +109,7 @@ def _key_for(header: dict[str, Any], claims: dict[str, Any]) -> str:
 
 def issue(login: Login) -> dict[str, Any]:
     """Make the pair of tokens of a login's present generation, in the form of the contract."""
-    settings: Settings = current_app.config["SETTINGS"]
-    headers = {"kid": key_id(settings.jwt_secret_key)}
+    headers = {"kid": key_id(settings().jwt_secret_key)}
     claims = {"login": login.id}
     return {
         "access_token": create_access_token(login.user_id, additional_claims=claims, additional_headers=dict(headers)),
@@ -115,14 +119,14 @@ def issue(login: Login) -> dict[str, Any]:
             additional_headers=dict(headers),
         ),
         "token_type": "Bearer",
-        "expires_in": settings.access_token_expire_minutes * 60,
-        "refresh_expires_in": settings.refresh_token_expire_days * 86_400,
+        "expires_in": settings().access_token_expire_minutes * 60,
+        "refresh_expires_in": settings().refresh_token_expire_days * 86_400,
     }
 
 
 def verify(encoded: str) -> Claims:
     """Return the claims of a token: signature, form, issuer, audience and times are good. Raises 401 otherwise."""
-    remembered: VerifiedTokens = current_app.extensions["verified_tokens"]
+    remembered = verified_tokens(current_app)
     claims = remembered.get(encoded)
     if claims is None:
         claims = _decode(encoded)
@@ -151,7 +155,7 @@ def _claims_of(payload: dict[str, Any]) -> Claims:
     expires_at, generation = payload.get("exp"), payload.get("generation")
     is_whole = (
         payload.get("aud") == AUDIENCE
-        and all(is_uuid(value) for value in (user_id, login_id, jti))
+        and all(is_id(value) for value in (user_id, login_id, jti))
         and kind in (ACCESS, REFRESH)
         and all(_is_count(payload.get(name)) for name in ("exp", "iat", "nbf"))
         and (_is_count(generation) if kind == REFRESH else generation is None)
@@ -164,14 +168,6 @@ def _claims_of(payload: dict[str, Any]) -> Claims:
 def _is_count(value: object) -> bool:
     """Say whether it is a whole number that the database, Redis and a float can hold."""
     return type(value) is int and 0 <= value < 2**53
-
-
-def is_uuid(value: object) -> bool:
-    """Say whether it is the id of something of ours: a UUID in its canonical form."""
-    try:
-        return isinstance(value, str) and str(UUID(value)) == value
-    except ValueError:
-        return False
 
 
 def _expired() -> Unauthorized:

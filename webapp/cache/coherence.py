@@ -21,28 +21,30 @@ from here, and a fence too early only costs a round trip. A rollback leaves the 
 COMMIT that failed, because its outcome is unknown.
 """
 
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
 from redis import RedisError
 from sqlalchemy import event
-from sqlalchemy.orm import ORMExecuteState, Session, UOWTransaction, scoped_session
+from sqlalchemy.orm import ORMExecuteState, Session, SessionTransaction, UOWTransaction
 
-from webapp.cache import warming
+from webapp.cache import warm_requests
 from webapp.cache.debts import Owed, owe
-from webapp.cache.redis import Cache, get_cache
+from webapp.cache.entries import Floors
+from webapp.cache.kinds import Changes, Kind, Versions
+from webapp.cache.redis import get_cache
 from webapp.clock import boottime
 from webapp.database import timeline_of
+from webapp.extensions import db
 
 log = structlog.get_logger(__name__)
 
-Fences = dict[str, int]
-Changes = list[tuple[Any, bool]]
-Declaration = Callable[[Session, Changes], Fences]
-
 PENDING = "coherence.pending"
+CHANGES_NOTHING_CACHED = "changes_nothing_cached"
+
+NOT_NOTICED = {CHANGES_NOTHING_CACHED: True, "synchronize_session": False}
+"""Execution options of a bulk write of columns that are not cached, whose rows the session does not hold."""
 
 
 class BulkWriteRefused(RuntimeError):
@@ -53,112 +55,88 @@ class BulkWriteRefused(RuntimeError):
 class Pending:
     """What a transaction has to fence, and what has become of it so far."""
 
-    floors: Fences = field(default_factory=dict)
+    floors: dict[str, int] = field(default_factory=dict)
     timeline: str | None = None
     turned: set[str] = field(default_factory=set)
     debts: list[str] = field(default_factory=list)
     committed_at: float | None = None
 
-    def add(self, floors: Fences) -> None:
-        """Have these keys fenced, at the highest floor that was asked for."""
-        for key, floor in floors.items():
-            self.floors[key] = max(floor, self.floors.get(key, 0))
+    def add(self, kind: Kind, versions: Versions) -> None:
+        """Have things of a kind fenced, at the highest versions that were asked for."""
+        for id, version in versions.items():
+            key = kind.key(id)
+            self.floors[key] = max(version, self.floors.get(key, 0))
 
 
-class Coherence:
-    """The cached models, what a change of each one fences, and which fenced keys the worker warms."""
-
-    def __init__(self) -> None:
-        self._declarations: dict[type, list[tuple[Declaration, Declaration]]] = {}
-        self._warmed_prefixes: tuple[str, ...] = ()
-
-    def declare(self, model: type, fences_of: Declaration, fences_unchanged: Declaration | None = None) -> None:
-        """Say what changed rows of `model` fence.
-
-        `fences_of(session, changes)` gets the changed objects, each with whether it was deleted, inside the flush, and
-        returns the floor of every key. `fences_unchanged` does the same for objects that a repeated write left as they
-        are; without it, `fences_of` changes nothing by itself and serves for both.
-        """
-        self._declarations.setdefault(model, []).append((fences_of, fences_unchanged or fences_of))
-
-    def warm_after_change(self, *prefixes: str) -> None:
-        """Have the worker warm the fenced keys that begin with one of these prefixes."""
-        self._warmed_prefixes += prefixes
-
-    def attach(self, session: scoped_session[Any]) -> None:
-        """Listen to every session made by `session`."""
-        event.listen(session, "after_flush", self._note)
-        event.listen(session, "before_commit", self._fence_before_commit)
-        event.listen(session, "after_commit", self._note_commit)
-        event.listen(session, "after_transaction_end", self._fence_after_commit)
-        event.listen(session, "do_orm_execute", self._refuse_bulk_write)
-
-    def confirm(self, session: Session, unchanged: Any) -> None:
-        """Fence, with the next commit, what is cached of a row, at the version that this transaction has read."""
-        pending = _pending(session)
-        for model, declarations in self._declarations.items():
-            for _, fences_unchanged in declarations if isinstance(unchanged, model) else ():
-                pending.add(fences_unchanged(session, [(unchanged, False)]))
-
-    def _note(self, session: Session, _context: UOWTransaction) -> None:
-        changed: Changes = [(obj, False) for obj in session.new]
-        changed += [(obj, False) for obj in session.dirty if session.is_modified(obj)]
-        changed += [(obj, True) for obj in session.deleted]
-        pending = _pending(session)
-        for model, declarations in self._declarations.items():
-            of_model = [(obj, is_deleted) for obj, is_deleted in changed if isinstance(obj, model)]
-            for fences_of, _ in declarations if of_model else ():
-                pending.add(fences_of(session, of_model))
-
-    def _fence_before_commit(self, session: Session) -> None:
-        session.flush()
-        pending = _pending(session)
-        if not pending.floors:
-            return
-        connection = session.connection()
-        pending.timeline = timeline_of(connection)
-        # Not those of a savepoint before: it may have been rolled back.
-        pending.debts = [] if _fenced(pending, "fence_before_commit") else owe(connection, pending.floors)
-
-    def _note_commit(self, session: Session) -> None:
-        if not session.in_nested_transaction():
-            _pending(session).committed_at = boottime()
-
-    def _fence_after_commit(self, session: Session, transaction: Any) -> None:
-        if transaction.parent is not None:
-            return
-        pending: Pending | None = session.info.pop(PENDING, None)
-        if pending is None or pending.committed_at is None or not pending.floors:
-            return
-        cache = get_cache()
-        if _fenced(pending, "fence_after_commit"):
-            if pending.debts:
-                cache.debts.forget(pending.debts)
-        else:
-            cache.trust.watch()  # A process that only writes need not wait each time, if it does.
-            owed = Owed(pending.floors, pending.timeline, pending.debts, pending.committed_at)
-            cache.debts.wait(owed, may_try=lambda: not cache.trust.is_out_of_reach)
-        warm = [key for key in pending.turned if key.startswith(self._warmed_prefixes)]
-        if warm:
-            warming.ask(warm)
-
-    def _refuse_bulk_write(self, state: ORMExecuteState) -> None:
-        if not (state.is_insert or state.is_update or state.is_delete):
-            return
-        table = getattr(state.statement, "table", None)
-        for model in self._declarations:
-            # Equal, not the same: update(Model) carries an annotated copy of the model's table.
-            if table == model.__table__ and not state.execution_options.get(CHANGES_NOTHING_CACHED):  # type: ignore[attr-defined]
-                raise BulkWriteRefused(
-                    f"A bulk insert, update or delete of {model.__name__} bumps no version and fences no cached entry. "
-                    "Change the objects one by one, or, if no column that is shown changes, say so with "
-                    f"execution_options({CHANGES_NOTHING_CACHED}=True)."
-                )
+def confirm(session: Session, unchanged: Any) -> None:
+    """Fence, with the next commit, what is cached of a row, at the version that this transaction has read."""
+    for kind in get_cache().kinds:
+        if isinstance(unchanged, kind.version.model):
+            _pending(session).add(kind, kind.version.of_unchanged(session, [(unchanged, False)]))
 
 
-CHANGES_NOTHING_CACHED = "changes_nothing_cached"
+@event.listens_for(db.session, "after_flush")
+def _note(session: Session, _context: UOWTransaction) -> None:
+    changed: Changes = [
+        *((obj, False) for obj in session.new),
+        *((obj, False) for obj in session.dirty if session.is_modified(obj)),
+        *((obj, True) for obj in session.deleted),
+    ]
+    for kind in get_cache().kinds:
+        of_model = [(obj, is_deleted) for obj, is_deleted in changed if isinstance(obj, kind.version.model)]
+        if of_model:
+            _pending(session).add(kind, kind.version.of_changed(session, of_model))
 
-coherence = Coherence()
+
+@event.listens_for(db.session, "before_commit")
+def _fence_before_commit(session: Session) -> None:
+    session.flush()
+    pending = _pending(session)
+    if not pending.floors:
+        return
+    connection = session.connection()
+    pending.timeline = timeline_of(connection)
+    # Not those of a savepoint before: it may have been rolled back.
+    pending.debts = [] if _fenced(pending, "fence_before_commit") else owe(connection, pending.floors)
+
+
+@event.listens_for(db.session, "after_commit")
+def _note_commit(session: Session) -> None:
+    if not session.in_nested_transaction():
+        _pending(session).committed_at = boottime()
+
+
+@event.listens_for(db.session, "after_transaction_end")
+def _fence_after_commit(session: Session, transaction: SessionTransaction) -> None:
+    if transaction.parent is not None:
+        return
+    pending: Pending | None = session.info.pop(PENDING, None)
+    if pending is None or pending.committed_at is None or not pending.floors:
+        return
+    cache = get_cache()
+    if _fenced(pending, "fence_after_commit"):
+        if pending.debts:
+            cache.debts.forget(pending.debts)
+    else:
+        cache.trust.watch()  # A process that only writes need not wait each time, if it does.
+        owed = Owed(pending.floors, pending.timeline, pending.debts, pending.committed_at)
+        cache.debts.wait(owed, may_try=lambda: not cache.trust.is_out_of_reach)
+    warm_requests.ask(pending.turned)
+
+
+@event.listens_for(db.session, "do_orm_execute")
+def _refuse_bulk_write(state: ORMExecuteState) -> None:
+    if not (state.is_insert or state.is_update or state.is_delete):
+        return
+    table = getattr(state.statement, "table", None)
+    # Equal, not the same: update(Model) carries an annotated copy of the model's table.
+    written = [kind.version.model for kind in get_cache().kinds if table == kind.version.model.__table__]
+    if written and not state.execution_options.get(CHANGES_NOTHING_CACHED):
+        raise BulkWriteRefused(
+            f"A bulk insert, update or delete of {written[0].__name__} bumps no version and fences no cached entry. "
+            "Change the objects one by one, or, if no column that is shown changes, say so with "
+            f"execution_options({CHANGES_NOTHING_CACHED}=True)."
+        )
 
 
 def _pending(session: Session) -> Pending:
@@ -168,21 +146,13 @@ def _pending(session: Session) -> Pending:
 
 def _fenced(pending: Pending, operation: str) -> bool:
     """Fence, and say whether Redis took it. While it is known to be out of reach, nobody waits for it to say no."""
-    cache: Cache = get_cache()
+    cache = get_cache()
     if cache.trust.is_out_of_reach:
         return False
+    floors: Floors = pending.floors
     try:
-        pending.turned |= cache.entries.fence(pending.floors, pending.timeline)
+        pending.turned |= cache.entries.fence(floors, pending.timeline)
     except RedisError as error:
         cache.trust.doubt(error, operation=operation)
         return False
     return True
-
-
-def versions(key: Callable[[str], str], deleted: int) -> Declaration:
-    """Make the declaration of a model whose row is cached under `key(id)` at its `version`."""
-
-    def fences_of(_session: Session, changes: Iterable[tuple[Any, bool]]) -> Fences:
-        return {key(obj.id): deleted if is_deleted else obj.version for obj, is_deleted in changes}
-
-    return fences_of

@@ -21,7 +21,7 @@ Why each of these may not be any weaker: tests/coherence/test_belief_model.py an
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
@@ -30,7 +30,7 @@ from redis import RedisError
 from sqlalchemy import Connection, Engine, delete, insert, select, true
 from sqlalchemy.exc import SQLAlchemyError
 
-from webapp.cache.entries import Entries
+from webapp.cache.entries import Entries, Floors
 from webapp.cache.stamp import Stamp
 from webapp.cache.trust import BELIEF_S
 from webapp.clock import boottime
@@ -39,7 +39,6 @@ from webapp.models import MissedFence, new_id
 
 log = structlog.get_logger(__name__)
 
-Fences = Mapping[str, int]
 StandingAside = Callable[[], AbstractContextManager[None]]
 
 WAIT_S = BELIEF_S * 1.1
@@ -62,7 +61,7 @@ BATCH = 500
 _TABLE = MissedFence.__table__
 
 
-def owe(connection: Connection, floors: Fences) -> list[str]:
+def owe(connection: Connection, floors: Floors) -> list[str]:
     """Write debts down in the transaction of `connection`, and return their ids."""
     rows = [{"id": new_id(), "key": key, "floor": floor} for key, floor in floors.items()]
     connection.execute(insert(MissedFence), rows)
@@ -214,7 +213,7 @@ class Owed:
     `ids` are the debts that stand for it, and `since` is when their COMMIT had returned, by `boottime`.
     """
 
-    floors: Fences
+    floors: Floors
     timeline: str | None
     ids: list[str]
     since: float

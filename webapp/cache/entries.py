@@ -52,6 +52,10 @@ class Entry(NamedTuple):
     body: str
 
 
+Floors = Mapping[str, int]
+"""By key: no lower version than this may be served."""
+
+
 class Held(NamedTuple):
     """What a key holds: "absent", "value" or "pending", and the version or the floor (-1 when absent)."""
 
@@ -190,7 +194,7 @@ class Entries:
         """Give leases back that come to nothing, so that the next reader need not wait for them to expire."""
         self._run(_PUT, timeline, [(key, (BELOW_EVERY_FLOOR, PENDING_TTL_MS, "", token)) for key in keys])
 
-    def fence(self, floors: Mapping[str, int], timeline: str | None = None) -> set[str]:
+    def fence(self, floors: Floors, timeline: str | None = None) -> set[str]:
         """Forbid every version below the floor of each key. Return the keys that were not yet fenced.
 
         Asked for once more when the connection turns out to be broken: a fence may be executed late and twice.

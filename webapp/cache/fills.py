@@ -8,7 +8,7 @@ import structlog
 from redis import OutOfMemoryError, RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
-from webapp.cache import warming
+from webapp.cache import warm_requests
 from webapp.cache.entries import Entry, new_lease_token
 from webapp.cache.kinds import MISSING, MISSING_TTL_S, Kind
 from webapp.cache.redis import get_cache
@@ -44,11 +44,15 @@ def prefetch(cache_keys: Sequence[str]) -> list[str | None] | None:
 
 def get(kind: Kind, id: str) -> tuple[Entry, Source]:
     """Return the entry of one id and where it came from. A row that does not exist is `MISSING`."""
-    raw = prefetch([kind.key(id)])
-    if raw is None:
+    return get_prefetched(kind, id, prefetch([kind.key(id)]))
+
+
+def get_prefetched(kind: Kind, id: str, found: Sequence[str | None] | None) -> tuple[Entry, Source]:
+    """Return the entry of one id, whose key alone `prefetch` has fetched just now."""
+    if found is None:
         return load(kind, id), Source.BYPASS
-    found = get_cache().entries.parse(raw[0])
-    return (found, Source.HIT) if found is not None else fill(kind, id)
+    entry = get_cache().entries.parse(found[0])
+    return (entry, Source.HIT) if entry is not None else fill(kind, id)
 
 
 def load(kind: Kind, id: str) -> Entry:
@@ -91,6 +95,24 @@ def fill(kind: Kind, id: str) -> tuple[Entry, Source]:
     return load(kind, id), Source.MISS
 
 
+def fill_if_possible(kind: Kind, id: str) -> bool:
+    """Fill one entry unless somebody has, and say whether it was done. That Redis or the database is away is no error:
+    readers will fill.
+    """
+    cache = get_cache()
+    if not cache.trust.believes():
+        return False
+    try:
+        return fill_many(kind, [id]) == 1
+    except OutOfMemoryError:
+        log.warning("redis_full", kind=kind.name)
+    except RedisError as error:
+        cache.trust.doubt(error, operation="fill")
+    except SQLAlchemyError as error:
+        log.warning("not_cached", kind=kind.name, error=type(error).__name__)
+    return False
+
+
 def _load_and_put(kind: Kind, ids: Sequence[str], token: str, timeline: str) -> tuple[dict[str, Entry], int]:
     """Load what was leased and put it. Return it, and how many were taken."""
     try:
@@ -117,11 +139,11 @@ def put(kind: Kind, entries: dict[str, Entry], token: str, timeline: str) -> int
     taken = store(existing, kind.ttl_s(), token, timeline) + store(missing, MISSING_TTL_S, token, timeline)
     refused = [key for key, was_taken in zip([*existing, *missing], taken, strict=True) if not was_taken]
     if refused and token:
-        warming.ask(refused)
+        warm_requests.ask(refused)
     return sum(taken)
 
 
-def warm(kind: Kind, ids: Sequence[str]) -> int:
+def fill_many(kind: Kind, ids: Sequence[str]) -> int:
     """Fill those of many ids that nobody has filled: one SELECT and two round trips. Return how many were filled.
 
     Raises RedisError and SQLAlchemy's errors: the caller is a task, and says what became of it.

@@ -1,39 +1,22 @@
-"""Every Redis key of the project, as functions. No key is spelled anywhere else."""
+"""The Redis keys that are no kind's, as constants and functions. Those of a cached thing are made by its `Kind`; no key
+is spelled anywhere else.
+"""
 
 WARM_DUE = "warm:due"
 WARM_SCHEDULED = "warm:scheduled"
 WORKER_HEARTBEAT = "worker:heartbeat"
 RECONCILED = "worker:reconciled"
 REFRESH_AHEAD_CURSOR = "refresh_ahead:cursor"
-AUDIT_CURSOR = "audit:cursor"
+DRIFT_CURSOR = "drift:cursor"
 LAST_COMPARISON = "reconcile:last"
 
-SESSION_PREFIX = "session:"
-USER_PREFIX = "user:"
-SESSION_LIST_PREFIX = "sessions:"
-BLACKLIST_PREFIX = "blacklist:"
 RATE_LIMIT_PREFIX = "rate"
 """The limits library puts its own colon after it."""
 
 
-def session(session_id: str) -> str:
-    """Key of a cached driving session."""
-    return f"{SESSION_PREFIX}{session_id}"
-
-
-def user(user_id: str) -> str:
-    """Key of a cached user, with the logins that may call in their name."""
-    return f"{USER_PREFIX}{user_id}"
-
-
-def session_list(user_id: str) -> str:
-    """Key of the newest page of a driver's sessions."""
-    return f"{SESSION_LIST_PREFIX}{user_id}"
-
-
 def blacklist(jti: str) -> str:
     """Key that stands while the token with this ``jti`` is refused."""
-    return f"{BLACKLIST_PREFIX}{jti}"
+    return f"blacklist:{jti}"
 
 
 def probe(process_id: str) -> str:

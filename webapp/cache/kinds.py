@@ -1,32 +1,146 @@
-"""What a kind of cached thing is. A kind declares its key, its loader and its version; `fills` and `coherence` do the
-rest.
+"""What a kind of cached thing is, and which kinds an application has.
+
+A room defines a kind in one file of its own (`cached_*.py`), and registers it when the application is made. Whatever
+keeps the cache true and warm (`coherence`, `reconcile`, `drift`, `refresh_ahead`, `warming`) goes over the kinds that
+are registered, and needs to know nothing else of them.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import hashlib
+import inspect
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, Protocol
 
-from sqlalchemy import Connection
+import orjson
+from pydantic import BaseModel
+from sqlalchemy import Connection, select
+from sqlalchemy.orm import Session
 
-from webapp.cache.entries import Entry
+from webapp.cache.entries import DELETED, Entry
+from webapp.models import Base
 
 MISSING = Entry(version=0, body="")
 """What is cached of a row that does not exist. A row that is inserted later begins at version 1, and fences it."""
 
 MISSING_TTL_S = 30
 
+Changes = Sequence[tuple[Any, bool]]
+"""Objects that a transaction has written, each with whether it was deleted."""
+
+Versions = Mapping[str, int]
+"""Versions by id."""
+
+
+class Version(Protocol):
+    """What tells whether a cached thing is old: a number in the database that rises with every change of it."""
+
+    @property
+    def model(self) -> type[Base]:
+        """The model whose changed rows make a thing of this kind old."""
+
+    def of_changed(self, session: Session, changes: Changes) -> Versions:
+        """Return what changed rows fence: the version that each thing has from now on. Asked inside the flush, once."""
+
+    def of_unchanged(self, session: Session, unchanged: Changes) -> Versions:
+        """Return the versions that things have as a transaction reads them: a repeated write left their rows alone."""
+
+    def changed_since(self, connection: Connection, since: datetime) -> Iterable[tuple[str, int]]:
+        """Return id and version of everything that changed at or after a time."""
+
+
+@dataclass(frozen=True)
+class RowVersion:
+    """The `version` of a row that is cached under its own id, and changed at `updated_at`."""
+
+    model: type[Any]
+
+    def of_changed(self, _session: Session, changes: Changes) -> Versions:
+        """Return the versions of rows as they are after the flush."""
+        return {row.id: DELETED if is_deleted else row.version for row, is_deleted in changes}
+
+    of_unchanged = of_changed
+
+    def changed_since(self, connection: Connection, since: datetime) -> Iterable[tuple[str, int]]:
+        """Return id and version of every row that changed at or after a time."""
+        rows = connection.execute(select(self.model.id, self.model.version).where(self.model.updated_at >= since))
+        return [(row.id, row.version) for row in rows]
+
+
+def no_reads(_connection: Connection, _user_id: str) -> Iterable[str]:
+    """Return no ids."""
+    return ()
+
 
 @dataclass(frozen=True)
 class Kind:
     """One kind of cached thing.
 
-    key: the Redis key of an id. ttl_s: how long an entry lives, in s.
+    name: for the logs. prefix: what its Redis keys begin with, up to a colon that is the only one.
+    version: the model whose changes fence it, and how it is numbered.
     load: the entries of many ids, in one SELECT of columns; an id without a row is left out.
-    changed_since: (id, version) of every row changed at or after a time, for the reconciler.
+    shape: the types that a body is made from and parsed to. What was cached with other shapes counts as absent.
+    ttl_s: how long an entry lives, in s.
+    is_exact: whether two loads at one version give the same body.
+    is_warmed: whether the worker warms it after a change, and renews what is read before it expires.
+    first_reads: the ids that a user who has just logged in will read.
     """
 
     name: str
-    key: Callable[[str], str]
-    ttl_s: Callable[[], int]
+    prefix: str
+    version: Version
     load: Callable[[Connection, Sequence[str]], Mapping[str, Entry]]
-    changed_since: Callable[[Connection, datetime], Iterable[tuple[str, int]]]
+    shape: tuple[type, ...]
+    ttl_s: Callable[[], int]
+    is_exact: bool = True
+    is_warmed: bool = False
+    first_reads: Callable[[Connection, str], Iterable[str]] = no_reads
+
+    def key(self, id: str) -> str:
+        """Return the Redis key of an id."""
+        return f"{self.prefix}{id}"
+
+
+class Kinds(Collection[Kind]):
+    """The kinds of one application."""
+
+    def __init__(self) -> None:
+        self._by_prefix: dict[str, Kind] = {}
+
+    def register(self, kind: Kind) -> None:
+        """Add a kind. Raises ValueError for a prefix that is none, or is another kind's."""
+        name, colon, rest = kind.prefix.partition(":")
+        if not (name and colon) or rest or kind.prefix in self._by_prefix:
+            raise ValueError(f"the prefix {kind.prefix!r} of the kind {kind.name} cannot be told from others")
+        self._by_prefix[kind.prefix] = kind
+
+    def by_kind(self, keys: Iterable[str]) -> list[tuple[Kind, list[str]]]:
+        """Sort keys by their kinds, as ids; those of no kind are left out."""
+        ids: dict[str, list[str]] = {}
+        for key in keys:
+            prefix, colon, id = key.partition(":")
+            ids.setdefault(prefix + colon, []).append(id)
+        return [(kind, ids[kind.prefix]) for kind in self if kind.prefix in ids]
+
+    def warmed(self, keys: Iterable[str]) -> list[str]:
+        """Return those of many keys that the worker warms."""
+        prefixes = tuple(kind.prefix for kind in self if kind.is_warmed)
+        return [key for key in keys if key.startswith(prefixes)]
+
+    def form(self) -> str:
+        """Name the form that bodies have: another name for any other shapes."""
+        shapes = {kind.name: [_told(shape) for shape in kind.shape] for kind in self}
+        return hashlib.sha256(orjson.dumps(shapes, option=orjson.OPT_SORT_KEYS)).hexdigest()[:8]
+
+    def __iter__(self) -> Iterator[Kind]:
+        return iter(tuple(self._by_prefix.values()))
+
+    def __len__(self) -> int:
+        return len(self._by_prefix)
+
+    def __contains__(self, kind: object) -> bool:
+        return kind in self._by_prefix.values()
+
+
+def _told(shape: type) -> Any:
+    return shape.model_json_schema() if issubclass(shape, BaseModel) else str(inspect.get_annotations(shape))

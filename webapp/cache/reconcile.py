@@ -5,12 +5,13 @@ anything then, and nobody knows. And a message to the worker may be lost. So eve
 rows that changed since its last comparison with what Redis holds:
 
 * an entry that is behind its row is fenced, and warmed;
-* a session that changed a moment ago and is not cached is warmed.
+* what the worker warms, changed a moment ago and is not cached, is warmed.
 
 The first comparison, and one after a flush, looks at all rows that changed within the life of an entry: an entry that
 exists now was put within its TTL, so a row that changed before that cannot be newer.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -18,18 +19,13 @@ from itertools import islice
 import structlog
 from redis import OutOfMemoryError
 
-from webapp.cache import keys, warming
-from webapp.cache.driving_sessions import SESSIONS
+from webapp.cache import keys, warm_requests
 from webapp.cache.kinds import Kind
 from webapp.cache.redis import get_cache
-from webapp.cache.session_lists import SESSION_LISTS
-from webapp.cache.users import USERS
 from webapp.clock import utcnow
 from webapp.database import read_connection
 
 log = structlog.get_logger(__name__)
-
-KINDS = (USERS, SESSIONS, SESSION_LISTS)
 
 MARGIN_S = 60
 """How long before it is seen a change may be dated, in s: `updated_at` is the time of the change, by another machine's
@@ -37,7 +33,7 @@ clock, and not that of the commit.
 """
 
 WARM_WITHIN_S = 30
-"""A session that changed within this time and is not cached lost its warm, in s."""
+"""What changed within this time and is not cached lost its warm, in s."""
 
 BATCH = 1000
 
@@ -58,10 +54,10 @@ def reconcile() -> Report:
     get_cache().trust.settle()
     report, began, stamp = Report(), utcnow(), get_cache().stamp.text
     last = _last_comparison(stamp)
-    for kind in KINDS:
+    for kind in get_cache().kinds:
         since = max(began - timedelta(seconds=kind.ttl_s()), last) - timedelta(seconds=MARGIN_S)
         with read_connection() as connection:
-            changed = iter(kind.changed_since(connection, since))
+            changed = iter(kind.version.changed_since(connection, since))
         while batch := dict(islice(changed, BATCH)):
             _compare(kind, batch, report)
     _note_comparison(stamp, began)
@@ -95,19 +91,24 @@ def _compare(kind: Kind, versions: dict[str, int], report: Report) -> None:
     # A lease in progress is fenced, too, but it is no drift: its holder would have been refused or right.
     report.behind += sum(held[key].state == "value" for key in behind)
     if behind:
-        turned = cache.entries.fence(behind)
-        _ask([key for key in turned if key.startswith(SESSIONS.key(""))], report)
+        _ask(cache.entries.fence(behind), report)
 
 
 def _warm_what_was_lost(report: Report) -> None:
+    cache, since = get_cache(), utcnow() - timedelta(seconds=WARM_WITHIN_S)
     with read_connection() as connection:
-        recent = SESSIONS.changed_since(connection, utcnow() - timedelta(seconds=WARM_WITHIN_S))
-    session_keys = [SESSIONS.key(id) for id, _ in recent]
-    held = get_cache().inspection.held(session_keys)
-    _ask([key for key, found in zip(session_keys, held, strict=True) if found.state != "value"], report)
+        recent = [
+            kind.key(id)
+            for kind in cache.kinds
+            if kind.is_warmed
+            for id, _ in kind.version.changed_since(connection, since)
+        ]
+    held = cache.inspection.held(recent)
+    _ask([key for key, found in zip(recent, held, strict=True) if found.state != "value"], report)
 
 
-def _ask(behind: list[str], report: Report) -> None:
-    for start in range(0, len(behind), BATCH):
-        warming.ask(behind[start : start + BATCH])
-    report.warmed += len(behind)
+def _ask(lost: Iterable[str], report: Report) -> None:
+    due = get_cache().kinds.warmed(lost)
+    for start in range(0, len(due), BATCH):
+        warm_requests.ask(due[start : start + BATCH])
+    report.warmed += len(due)

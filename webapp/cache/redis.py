@@ -7,7 +7,7 @@ lease that is asked for twice with one token, the first time in vain and late, c
 
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import structlog
 from flask import Flask, current_app
@@ -19,13 +19,14 @@ from sqlalchemy import Engine
 
 from webapp.cache.debts import Debts, StandingAside
 from webapp.cache.entries import Entries
+from webapp.cache.hot_connections import HotConnections
+from webapp.cache.kinds import Kind, Kinds
 from webapp.cache.stamp import Stamp, is_replica, server_of
 from webapp.cache.trust import Trust
+from webapp.config import Settings, settings_of
 from webapp.database import watch_engine
 from webapp.extensions import db
-
-if TYPE_CHECKING:
-    from webapp.config import Settings
+from webapp.threads import threads_of
 
 log = structlog.get_logger(__name__)
 
@@ -70,23 +71,22 @@ class SharedConnections(CurrentConnections, BlockingConnectionPool):
 
 
 class Cache:
-    """What one application holds of Redis: the clients, the protocol over them, and whether it may be believed.
+    """What one application holds of Redis: its kinds, the clients, the protocol over them, and whether it may be
+    believed.
 
     `engine` is the application's database, and `watch_engine` a way of its own to it, for looking at the debts alone.
     `inspection` is for whoever looks at many entries without reading them: what it looks at does not count as used.
     """
 
-    def __init__(
-        self, settings: "Settings", watch_engine: Engine, engine: Engine, standing_aside: StandingAside
-    ) -> None:
-        self.stamp = Stamp()
-        # The threads that answer hot reads keep a connection each (see `webapp.edge`); the rest share what is left.
+    def __init__(self, settings: Settings, watch_engine: Engine, engine: Engine, standing_aside: StandingAside) -> None:
+        self.kinds, self.stamp = Kinds(), Stamp()
+        # The threads that answer hot reads keep a connection each; the rest share what is left.
         left = settings.redis_max_connections - settings.web_threads - INSPECTING_CONNECTIONS
         self._url = settings.redis_url
         self._options = {"stamp": self.stamp, **_connection_options(settings)}
         self.client = self._client(max(MIN_SHARED_CONNECTIONS, left), self._greet)
         self._inspecting = self._client(INSPECTING_CONNECTIONS, self._greet_untouching)
-        self.hot_pool = CurrentConnections.from_url(
+        hot_pool = CurrentConnections.from_url(
             self._url, max_connections=settings.web_threads, redis_connect_func=self._greet, **self._options
         )
         self.entries = Entries(self.client, self.stamp)
@@ -94,6 +94,12 @@ class Cache:
         self.debts = Debts(watch_engine, engine, self.entries, self.stamp, standing_aside)
         interval_s = settings.cache_probe_interval_ms / 1000
         self.trust = Trust(interval_s, probe=self.probe, leave=self.stamp.leave, debts=self.debts)
+        self.hot = HotConnections(hot_pool, self.stamp, self.trust)
+
+    def register(self, kind: Kind) -> None:
+        """Keep a kind of cached things true and warm from now on. Raises ValueError if its keys are another kind's."""
+        self.kinds.register(kind)
+        self.stamp.take_over_form(self.kinds.form())
 
     def _client(self, connections: int, greet: Callable[[Any], None]) -> Redis:
         pool = SharedConnections.from_url(
@@ -156,12 +162,13 @@ class Cache:
     def close(self) -> None:
         """Stop watching Redis and close every connection."""
         self.trust.stop()
-        for pool in (self.client.connection_pool, self._inspecting.connection_pool, self.hot_pool):
+        for pool in (self.client.connection_pool, self._inspecting.connection_pool):
             pool.disconnect()
+        self.hot.close()
         self.debts.close()
 
 
-def _connection_options(settings: "Settings") -> dict[str, Any]:
+def _connection_options(settings: Settings) -> dict[str, Any]:
     tls = {} if settings.redis_tls_verify or not settings.redis_url.startswith("rediss://") else NO_TLS_VERIFICATION
     keepalive = {} if settings.redis_url.startswith("unix://") else {"socket_keepalive": True}
     return {
@@ -177,17 +184,25 @@ def _connection_options(settings: "Settings") -> dict[str, Any]:
 
 
 def init_redis(app: Flask) -> Cache:
-    """Make the pool of `app`, whose database and threads are ready. Nothing is connected before the first command."""
-    settings = app.config["SETTINGS"]
+    """Make the pool of `app`, whose database and threads are ready. Nothing is connected before the first command.
+
+    The room's `init_app`, under the name that the mission gives it, as `close_redis` and `redis_health_check`.
+    """
+    settings = settings_of(app)
     with app.app_context():
-        cache = Cache(settings, watch_engine(settings), db.engine, app.extensions["threads"].standing_aside)
+        cache = Cache(settings, watch_engine(settings), db.engine, threads_of(app).standing_aside)
     app.extensions["cache"] = cache
     return cache
 
 
 def get_cache() -> Cache:
     """Return the cache of the current application."""
-    cache: Cache = current_app.extensions["cache"]
+    return cache_of(current_app)
+
+
+def cache_of(app: Flask) -> Cache:
+    """Return the cache of an application."""
+    cache: Cache = app.extensions["cache"]
     return cache
 
 
@@ -198,8 +213,7 @@ def get_redis() -> Redis:
 
 def close_redis(app: Flask) -> None:
     """Stop watching, and close every connection of `app` to Redis."""
-    cache: Cache = app.extensions["cache"]
-    cache.close()
+    cache_of(app).close()
 
 
 def redis_health_check() -> dict[str, Any]:

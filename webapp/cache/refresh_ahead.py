@@ -5,14 +5,14 @@ for less time than it has existed was read since it was put.
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 import structlog
 from redis import RedisError
 from redis.exceptions import ResponseError
 
 from webapp.cache import fills, keys
-from webapp.cache.driving_sessions import SESSIONS
+from webapp.cache.kinds import Kind
 from webapp.cache.redis import get_cache, get_redis
 
 log = structlog.get_logger(__name__)
@@ -29,52 +29,48 @@ SLACK_S = 2
 
 
 def refresh_ahead() -> int:
-    """Renew the cached sessions that were read and will expire soon. Returns how many; 0 while another run is under
-    way.
-    """
-    redis = get_redis()
-    get_cache().trust.require()
+    """Renew what is warmed, was read, and will expire soon. Returns how many; 0 while another run is under way."""
+    redis, cache = get_redis(), get_cache()
+    cache.trust.require()
     lock = keys.job_lock("refresh_ahead")
     if not redis.set(lock, "1", nx=True, px=LOCK_TTL_MS):
         return 0
     try:
-        return sum(fills.refresh(SESSIONS, _hot(found)) for found in _scan())
+        found = (each for keys in _scan() for each in cache.kinds.by_kind(keys))
+        return sum(fills.refresh(kind, _hot(kind, ids)) for kind, ids in found if kind.is_warmed)
     finally:
         redis.delete(lock)
 
 
 def _scan() -> Iterator[list[str]]:
-    """Walk over the cached sessions for `BUDGET_S`, from where the last run stopped."""
+    """Walk over the keys for `BUDGET_S`, from where the last run stopped."""
     redis = get_redis()
     deadline = time.monotonic() + BUDGET_S
     cursor = int(redis.get(keys.REFRESH_AHEAD_CURSOR) or 0)
     while True:
-        cursor, found = redis.scan(cursor, match=f"{keys.SESSION_PREFIX}*", count=SCAN_COUNT)
+        cursor, found = redis.scan(cursor, count=SCAN_COUNT)
         yield found  # type: ignore[misc]
         if cursor == 0 or time.monotonic() > deadline:
             redis.set(keys.REFRESH_AHEAD_CURSOR, cursor, ex=60)
             return
 
 
-def _hot(cache_keys: Sequence[str]) -> list[str]:
-    """Return the ids of those keys that will expire soon and were read since they were put."""
-    if not cache_keys:
-        return []
+def _hot(kind: Kind, ids: Iterable[str]) -> list[str]:
+    """Return those of many ids whose entries will expire soon and were read since they were put."""
     pipeline = get_redis().pipeline(transaction=False)
-    for key in cache_keys:
-        pipeline.pttl(key)
-        pipeline.object("IDLETIME", key)
+    for id in ids:
+        pipeline.pttl(kind.key(id))
+        pipeline.object("IDLETIME", kind.key(id))
     answers = pipeline.execute(raise_on_error=False)
-    ids = []
-    for key, left_ms, idle_s in zip(cache_keys, answers[::2], answers[1::2], strict=True):
+    ttl_s, hot = kind.ttl_s(), []
+    for id, left_ms, idle_s in zip(ids, answers[::2], answers[1::2], strict=True):
         if isinstance(left_ms, RedisError) or isinstance(idle_s, RedisError):
             _raise_unless_untold(left_ms, idle_s)
             continue
-        ttl_s = SESSIONS.ttl_s()
         age_s = ttl_s - left_ms / 1000
         if 0 < left_ms < ttl_s * 1000 * DUE_AT and idle_s is not None and idle_s < age_s - SLACK_S:
-            ids.append(key.removeprefix(keys.SESSION_PREFIX))
-    return ids
+            hot.append(id)
+    return hot
 
 
 def _raise_unless_untold(*answers: object) -> None:

@@ -2,7 +2,7 @@
 
 It has four parts, and a change of any of them makes all that was cached before it worthless at once:
 
-* the form that this code gives to bodies: entries of another release may look different;
+* the form that this code gives to bodies (`Kinds.form`): entries of another release may look different;
 * the run id of the Redis server: one that was restarted may have come up with an old snapshot;
 * its replication id, which a server gets anew when it is promoted. The run id alone is not enough: a primary that was
   demoted and promoted again without a restart has the same one, and may have its old values, too;
@@ -16,9 +16,6 @@ transaction: a writer fences under the one that it read in its own, because what
 import itertools
 import threading
 from collections.abc import Mapping
-
-BODY_FORMAT = 2
-"""Raise it with every change of what is cached of a row."""
 
 ID_LENGTH = 12
 """How much of Redis' ids of 40 random hex digits is kept."""
@@ -46,11 +43,18 @@ class Stamp:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._form = ""
         self._questions = itertools.count(1)
         self._server, self._server_asked = "", 0
         self.timeline, self._timeline_asked = "", 0
         self.generation = 0
         self.text = self.under("")
+
+    def take_over_form(self, form: str) -> None:
+        """Give and believe bodies of this form from now on."""
+        with self._lock:
+            self._form = form
+            self.text = self.under(self.timeline)
 
     def question(self) -> int:
         """Number a question that is about to be asked, for the answer to be taken over in order."""
@@ -87,4 +91,4 @@ class Stamp:
 
     def under(self, timeline: str) -> str:
         """Return the stamp of what was read or written under a timeline of the database."""
-        return f"{BODY_FORMAT}.{self._server}.{timeline}"
+        return f"{self._form}.{self._server}.{timeline}"

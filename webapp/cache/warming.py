@@ -1,55 +1,34 @@
-"""Asking the worker to warm what a write has fenced.
+"""What the worker warms: what is due, and what a user who has just logged in will read."""
 
-Whoever fences a key adds it to the set `warm:due`; one message to the worker stands for all that is due. So a thousand
-changes in a second cost a handful of warms, and a thousand sessions one SELECT. All of this is a hint: the set, the
-marker and the message may be lost, and then a reader or the reconciler fills.
-"""
+import time
 
-from collections.abc import Collection
-
-import structlog
-from redis import RedisError
-
-from webapp import jobs
-from webapp.cache import keys
+from webapp.cache import fills, warm_requests
 from webapp.cache.redis import get_cache
+from webapp.database import read_connection
 
-log = structlog.get_logger(__name__)
-
-COLLECT_S = 0.2
-"""How long changes are collected before the worker warms them, in s."""
-
-SCHEDULED_TTL_MS = 5_000
-"""After this time a message that did not come through is sent again, in ms."""
-
-BATCH = 500
+BUDGET_S = 10.0
+"""How long one run may take, in s. What is left is due again at the next change."""
 
 
-def ask(cache_keys: Collection[str]) -> None:
-    """Ask the worker to warm these keys soon. Never fails: the write has been done and must be acknowledged."""
+def warm_due() -> int:
+    """Warm what writes have fenced, batch by batch. Returns how many entries were filled."""
     cache = get_cache()
-    try:
-        pipeline = cache.client.pipeline(transaction=False)
-        pipeline.sadd(keys.WARM_DUE, *cache_keys)
-        pipeline.set(keys.WARM_SCHEDULED, "1", nx=True, px=SCHEDULED_TTL_MS)
-        _, is_first = pipeline.execute()
-    except RedisError as error:
-        log.warning("warm_not_requested", keys=len(cache_keys), error=type(error).__name__)
-        return
-    if is_first:
-        jobs.warm_sessions(countdown_s=COLLECT_S)
+    cache.trust.require()
+    deadline = time.monotonic() + BUDGET_S
+    filled = 0
+    while due := warm_requests.take():
+        filled += sum(fills.fill_many(kind, ids) for kind, ids in cache.kinds.by_kind(due) if kind.is_warmed)
+        if len(due) < warm_requests.BATCH or time.monotonic() > deadline:
+            break
+    return filled
 
 
-def ask_for_user(user_id: str) -> None:
-    """Ask the worker to warm all that a user who has just logged in will read. Not sent while Redis is out of reach."""
-    if get_cache().trust.believes():
-        jobs.warm_user(user_id)
-
-
-def take() -> list[str]:
-    """Take up to `BATCH` keys that are due. From here on, a further change asks anew."""
-    pipeline = get_cache().client.pipeline(transaction=False)
-    pipeline.delete(keys.WARM_SCHEDULED)
-    pipeline.spop(keys.WARM_DUE, BATCH)
-    due: list[str] = pipeline.execute()[1]
-    return due
+def warm_first_reads(user_id: str) -> None:
+    """Fill what a user who has just logged in will read of each kind."""
+    cache = get_cache()
+    cache.trust.require()
+    for kind in cache.kinds:
+        with read_connection() as connection:
+            ids = sorted(set(kind.first_reads(connection, user_id)))
+        if ids:
+            fills.fill_many(kind, ids)

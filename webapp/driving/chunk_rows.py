@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
-from webapp.driving.partials import Partial
 from webapp.models import ReadingChunk
+from webapp.readings.partials import Partial
 
 AT_ONCE = 64
 """How many chunks of a drive are read at once when all of them are."""

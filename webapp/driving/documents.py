@@ -1,4 +1,4 @@
-"""How large a drive's document may be: it is kept in the cache, and read from it again and again.
+"""A drive's documents, and how large they may be: they are kept in the cache, and read from it again and again.
 
 The bounds are in bytes of JSON: one for all that a client writes into a document, and a smaller one for what of it
 stands in lists, of which a page has up to a hundred rows. A document that is too large already, from before there were
@@ -10,7 +10,9 @@ from typing import Any
 
 import orjson
 
+from webapp.driving.schemas import SessionDocument, SessionRowDocument, SmallSummaryDocument
 from webapp.http.errors import field_error
+from webapp.http.json import document
 from webapp.models import DrivingSession
 
 MAX_DOCUMENT_BYTES = 16 * 1024
@@ -19,13 +21,26 @@ MAX_DOCUMENT_BYTES = 16 * 1024
 OF_THE_SERVER_BYTES = 1536
 """What ids, times, counts and the summary take at most, with all names."""
 
-WRITTEN = ("name", "notes", "tags", "vehicle", "device")
-LISTED = ("name", "tags", "vehicle")
+WRITTEN: Mapping[str, Any] = {"name": None, "notes": None, "tags": [], "vehicle": None, "device": None}
+"""The columns that a client writes, and what stands there when it is erased."""
+
+LISTED = tuple(name for name in WRITTEN if name in SessionRowDocument.model_fields)
 MAX_LISTED_BYTES = 4 * 1024
 
-BOUNDS = ((WRITTEN, MAX_DOCUMENT_BYTES - OF_THE_SERVER_BYTES), (LISTED, MAX_LISTED_BYTES))
+BOUNDS = ((tuple(WRITTEN), MAX_DOCUMENT_BYTES - OF_THE_SERVER_BYTES), (LISTED, MAX_LISTED_BYTES))
 
 Sizes = Mapping[str, int]
+
+
+def session_document(session: Any) -> dict[str, Any]:
+    """Return the session of the HTTP contract, of a `DrivingSession` or of a row with its columns."""
+    return document(SessionDocument, session)
+
+
+def session_row(session: Any) -> dict[str, Any]:
+    """Return a session as it stands in a list: without notes, device and the summary's details."""
+    summary = {name: session.summary.get(name) for name in SmallSummaryDocument.model_fields}
+    return document(SessionRowDocument, session, summary=summary)
 
 
 def sizes_of(session: DrivingSession) -> Sizes:

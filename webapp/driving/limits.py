@@ -7,13 +7,11 @@ exceed a limit together, by a batch for each thread or so.
 
 from collections.abc import Sequence
 
-from flask import current_app
-
-from webapp.config import Settings
-from webapp.driving.chunks import CHUNK_SEQS, block_of
-from webapp.driving.readings import MAX_BLOCKS_OF_BATCH
-from webapp.driving.schemas import Reading
+from webapp.config import settings
+from webapp.driving.intake import MAX_BLOCKS_OF_BATCH
+from webapp.driving.schemas import ReadingDocument
 from webapp.http.rate_limits import Limit, rate_limits
+from webapp.readings.chunks import CHUNK_SEQS, block_of
 
 IN_ORDER = 2
 """Blocks that a small batch in order touches. Each further one takes about as long as an upload of all it may hold."""
@@ -39,7 +37,7 @@ def note_readings(user_id: str, cost: int) -> None:
     rate_limits().note(_readings(), user_id, amount=cost)
 
 
-def cost_of(batch: Sequence[Reading]) -> int:
+def cost_of(batch: Sequence[ReadingDocument]) -> int:
     """Return as how many readings a batch counts.
 
     All of them count, because those that are rejected or were there already take as long. A few that are scattered
@@ -50,13 +48,8 @@ def cost_of(batch: Sequence[Reading]) -> int:
 
 
 def _starts() -> Limit:
-    return Limit("starts", _settings().ratelimit_starts_per_account)
+    return Limit("starts", settings().ratelimit_starts_per_account)
 
 
 def _readings() -> Limit:
-    return Limit("readings", _settings().ratelimit_readings_per_account)
-
-
-def _settings() -> Settings:
-    settings: Settings = current_app.config["SETTINGS"]
-    return settings
+    return Limit("readings", settings().ratelimit_readings_per_account)

@@ -6,13 +6,14 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from webapp.driving import chunk_rows, chunks, sums
+from webapp.driving import chunk_rows, sums
 from webapp.driving.chunk_rows import Chunk, Content
-from webapp.driving.chunks import Reading
-from webapp.driving.partials import appended, partial
 from webapp.driving.sums import Sums
 from webapp.driving.tree_rows import TreeRows
 from webapp.models import DrivingSession
+from webapp.readings import chunks
+from webapp.readings.chunks import Reading
+from webapp.readings.partials import appended, partial
 
 
 class Merged(NamedTuple):

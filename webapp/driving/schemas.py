@@ -9,9 +9,10 @@ import orjson
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
-from webapp import cursors
 from webapp.clock import to_milliseconds
 from webapp.http.bodies import RequestBody
+from webapp.http.conditional import VersionedDocument
+from webapp.http.paging import PageQuery
 
 RFC3339 = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
 YEARS = range(1970, 9999)
@@ -82,7 +83,7 @@ class SessionEnd(RequestBody):
     ended_at: Time | None = None
 
 
-class Reading(RequestBody):
+class ReadingDocument(RequestBody):
     """One measurement of a drive."""
 
     seq: int = Field(ge=0, le=MAX_SEQ, description="Unique in the session.")
@@ -109,28 +110,20 @@ class ReadingBatch(RequestBody):
     20,000; a reading beyond is rejected as `seq_out_of_range`.
     """
 
-    readings: Annotated[list[Reading], Field(min_length=1, max_length=MAX_READINGS)]
+    readings: Annotated[list[ReadingDocument], Field(min_length=1, max_length=MAX_READINGS)]
 
 
-class ListQuery(BaseModel):
+class ListQuery(PageQuery):
     """Filters and paging of a driver's sessions. `from` and `to` bound started_at: from ≤ started_at < to."""
-
-    model_config = {"extra": "forbid", "populate_by_name": True}
 
     status: Literal["active", "completed", "abandoned"] | None = None
     from_: Time | None = Field(None, alias="from")
     to: Time | None = None
     updated_since: Time | None = None
-    limit: int = Field(20, ge=1, le=100)
-    cursor: Annotated[str | None, Field(max_length=200)] = None
 
     def is_first_page(self) -> bool:
         """Say whether this is the page that is cached: no filter, no cursor, the default limit."""
         return not self.model_dump(exclude_defaults=True)
-
-    def decoded_cursor(self) -> cursors.Cursor | None:
-        """Return where the page begins. Raises ValueError for a cursor that is not ours."""
-        return cursors.decode(self.cursor) if self.cursor is not None else None
 
 
 class SummaryDocument(BaseModel):
@@ -179,7 +172,7 @@ class _SessionFields(BaseModel):
     updated_at: datetime
 
 
-class SessionDocument(_SessionFields):
+class SessionDocument(_SessionFields, VersionedDocument):
     """A driving session."""
 
     notes: str | None

@@ -1,5 +1,4 @@
-"""The life of a drive: start, change, end, delete, abandon. Each function works in `db.session` and commits nothing,
-except before a refusal (`told`).
+"""The life of a drive: start, change, end, delete, abandon. It works in `db.session`; routes and tasks commit.
 
 active → completed (the client ended it) or → abandoned (no contact for 15 minutes, by the server's clock).
 """
@@ -7,32 +6,23 @@ active → completed (the client ended it) or → abandoned (no contact for 15 m
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, bindparam, or_, select, update
+from sqlalchemy import or_, select, update
 
-from webapp.auth import erasure
-from webapp.cache.coherence import coherence
+from webapp.cache import coherence
 from webapp.clock import to_milliseconds, utcnow
-from webapp.driving.documents import require_small, sizes_of
+from webapp.driving import queries
+from webapp.driving.documents import WRITTEN, require_small, sizes_of
 from webapp.driving.schemas import SessionStart
-from webapp.driving.summary import summarize
 from webapp.extensions import db
-from webapp.http.errors import Conflict, NotFound, Problem, field_error
+from webapp.http.errors import Conflict, NotFound, Problem, field_error, standing
 from webapp.models import DrivingSession, new_id
-from webapp.models.driving_session import ABANDONED, ACTIVE, COMPLETED
+from webapp.models.driving_session import ABANDONED, ACTIVE, COMPLETED, IS_ACTIVE
+from webapp.readings.summary import summarize
 
 MAX_FUTURE = timedelta(minutes=5)
 """How far a client's clock may be ahead of the server's."""
 
 ABANDONED_AFTER = timedelta(minutes=15)
-
-
-# Built once. Whose it is stands in the query: nobody may lock, and so hold up, somebody else's row.
-_LOCKED = (
-    select(DrivingSession)
-    .where(DrivingSession.id == bindparam("session_id"), DrivingSession.user_id == bindparam("user_id"))
-    .with_for_update(key_share=True)
-    .execution_options(populate_existing=True)
-)
 
 
 def not_found() -> NotFound:
@@ -79,10 +69,9 @@ def _in_the_way(user_id: str, client_session_id: str | None) -> DrivingSession |
     """Return the drive that this client_session_id started. Raises 409 when that one was deleted, or another is
     active.
     """
-    is_active = and_(DrivingSession.status == ACTIVE, DrivingSession.deleted_at.is_(None))
     is_same = [DrivingSession.client_session_id == client_session_id] if client_session_id else []
     found = db.session.scalars(
-        select(DrivingSession).where(DrivingSession.user_id == user_id, or_(is_active, *is_same))
+        select(DrivingSession).where(DrivingSession.user_id == user_id, or_(IS_ACTIVE, *is_same))
     ).all()
     for session in found:
         if client_session_id and session.client_session_id == client_session_id:
@@ -99,7 +88,7 @@ def _in_the_way(user_id: str, client_session_id: str | None) -> DrivingSession |
 
 def locked(user_id: str, session_id: str) -> DrivingSession:
     """Return a driver's session, locked until the end of the transaction. Raises 404."""
-    session = db.session.scalar(_LOCKED, {"session_id": session_id, "user_id": user_id})
+    session = db.session.scalar(queries.LOCKED, {"session_id": session_id, "user_id": user_id})
     if session is None:
         raise not_found()
     if session.deleted_at is not None:
@@ -113,8 +102,8 @@ def told(session: DrivingSession, refusal: Problem) -> Problem:
     """
     user_id, session_id = session.user_id, session.id
     db.session.rollback()
-    confirm_committed(user_id, session_id)
-    return refusal
+    confirm_stored(user_id, session_id)
+    return standing(refusal)
 
 
 def confirm(session: DrivingSession) -> None:
@@ -126,12 +115,11 @@ def confirm(session: DrivingSession) -> None:
     coherence.confirm(db.session(), session)
 
 
-def confirm_committed(user_id: str, session_id: str) -> None:
-    """Confirm, and commit, what is stored of a session, for an answer that tells of an earlier write."""
+def confirm_stored(user_id: str, session_id: str) -> None:
+    """Confirm what is stored of a session, for an answer that tells of an earlier write."""
     session = db.session.get(DrivingSession, session_id, populate_existing=True)
     if session is not None and session.user_id == user_id:
         confirm(session)
-    db.session.commit()
 
 
 def change(session: DrivingSession, changes: dict[str, Any]) -> None:
@@ -185,7 +173,7 @@ def delete(session: DrivingSession) -> None:
     Its row stays, so that its version can go on rising.
     """
     session.deleted_at = utcnow()
-    for name, value in erasure.WRITTEN_BY_PEOPLE.items():
+    for name, value in WRITTEN.items():
         setattr(session, name, value)
 
 
@@ -212,33 +200,15 @@ def record_contact(session_id: str, now: datetime) -> None:
 
 def silent_ids(limit: int) -> list[str]:
     """Return the ids of active drives without any contact for 15 minutes, longest silent first."""
-    return list(
-        db.session.scalars(
-            select(DrivingSession.id)
-            .where(
-                DrivingSession.status == ACTIVE,
-                DrivingSession.deleted_at.is_(None),
-                DrivingSession.last_contact_at < utcnow() - ABANDONED_AFTER,
-            )
-            .order_by(DrivingSession.last_contact_at)
-            .limit(limit)
-        )
-    )
+    silent = queries.silent_since(utcnow() - ABANDONED_AFTER).with_only_columns(DrivingSession.id)
+    return list(db.session.scalars(silent.order_by(DrivingSession.last_contact_at).limit(limit)))
 
 
 def close_if_silent(session_id: str) -> bool:
     """Abandon a drive unless it was heard of meanwhile. Returns whether it was."""
-    session = db.session.scalar(
-        select(DrivingSession)
-        .where(
-            DrivingSession.id == session_id,
-            DrivingSession.status == ACTIVE,
-            DrivingSession.deleted_at.is_(None),
-            DrivingSession.last_contact_at < utcnow() - ABANDONED_AFTER,
-        )
-        .with_for_update(key_share=True)
-        .execution_options(populate_existing=True)
-    )
+    silent = queries.silent_since(utcnow() - ABANDONED_AFTER).where(DrivingSession.id == session_id)
+    locked = silent.with_for_update(key_share=True).execution_options(populate_existing=True)
+    session = db.session.scalar(locked)
     if session is None:
         return False
     abandon(session)

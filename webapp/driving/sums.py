@@ -9,12 +9,13 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from webapp.driving import chunk_rows, chunks, tree
+from webapp.driving import chunk_rows
 from webapp.driving.chunk_rows import Content
-from webapp.driving.chunks import Reading
-from webapp.driving.partials import Partial, appended, partial
 from webapp.driving.tree_rows import TreeRows
 from webapp.models import DrivingSession
+from webapp.readings import chunks, tree
+from webapp.readings.chunks import Reading
+from webapp.readings.partials import Partial, appended, partial
 
 # {"readings": how many, "blocks": how many, "root": tree.Child, "lags": whether the tree lags for the last block}
 Sums = dict[str, Any]

@@ -5,10 +5,11 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, tuple_, update
 
-from webapp.driving import chunk_rows, chunks
-from webapp.driving.chunks import Reading
-from webapp.driving.tree import BITS, Child, Place
+from webapp.driving import chunk_rows
 from webapp.models import ReadingSums
+from webapp.readings import chunks
+from webapp.readings.chunks import Reading
+from webapp.readings.tree import BITS, Child, Place
 
 _TABLE = ReadingSums.__table__
 _OF_PLACES = select(_TABLE.c.level, _TABLE.c.number, _TABLE.c.children).where(

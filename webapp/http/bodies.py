@@ -1,10 +1,10 @@
-"""Reading request bodies: strictly, from the bytes."""
+"""Reading what a request brings: its body, strictly and from the bytes, its query, and its headers."""
 
 import json
 import math
 import re
 import zlib
-from typing import Any, NoReturn, TypeVar
+from typing import Any, ClassVar, NoReturn, TypeVar
 
 from flask import Request
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -25,6 +25,8 @@ ESCAPED_NUL = re.compile(rb"(?<!\\)(\\\\)*\\u0000")
 
 Model = TypeVar("Model", bound=BaseModel)
 
+Headers = TypeVar("Headers", bound="RequestHeaders")
+
 ERROR_CODES = {"missing": "required", "extra_forbidden": "unknown_field"}
 
 
@@ -32,6 +34,22 @@ class RequestBody(BaseModel):
     """Parent of all request bodies: an unknown field is an error, and so is a value of another type."""
 
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, hide_input_in_errors=True)
+
+
+class RequestQuery(BaseModel):
+    """Parent of all queries: an unknown parameter is an error."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+
+class RequestHeaders(BaseModel):
+    """Parent of the headers that a route heeds. A malformed one is refused (400) with `code`.
+
+    `problems` are the statuses of a route that heeds them.
+    """
+
+    code: ClassVar[str] = "bad_request"
+    problems: ClassVar[tuple[int, ...]] = ()
 
 
 def read_body(request: Request, model: type[Model]) -> Model:
@@ -50,6 +68,24 @@ def read_body(request: Request, model: type[Model]) -> Model:
         return model.model_validate_json(raw)
     except ValidationError as error:
         raise invalid(error) from None
+
+
+def read_query(request: Request, model: type[Model]) -> Model:
+    """Read the query into `model`. Raises 422."""
+    try:
+        return model.model_validate(request.args.to_dict())
+    except ValidationError as error:
+        raise invalid(error) from None
+
+
+def read_headers(request: Request, model: type[Headers]) -> Headers:
+    """Read the headers that `model` names. Raises 400."""
+    names = [str(field.alias) for field in model.model_fields.values()]
+    try:
+        return model.model_validate({name: request.headers[name] for name in names if name in request.headers})
+    except ValidationError as error:
+        name = str(error.errors()[0]["loc"][0])
+        raise BadRequest(f"{name} is malformed: {error.errors()[0]['msg']}.", code=model.code) from None
 
 
 def invalid(error: ValidationError) -> Invalid:

@@ -1,7 +1,7 @@
 """Errors: one tree, and one shape on the wire, `application/problem+json` (RFC 9457). Raised low, translated once."""
 
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 import structlog
@@ -23,6 +23,8 @@ class Problem(Exception):
     status = 400
     code = "bad_request"
     detail: str | None = None
+    stands = False
+    """Whether what was noted before the refusal stands: the route then commits it before it answers."""
 
     def __init__(
         self,
@@ -37,6 +39,9 @@ class Problem(Exception):
         self.code = code or self.code
         self.headers = headers or {}
         self.members = members
+
+
+Refusal = TypeVar("Refusal", bound=Problem)
 
 
 class BadRequest(Problem):
@@ -104,6 +109,12 @@ class Unavailable(Problem):
         super().__init__(detail, headers={"Retry-After": str(RETRY_AFTER_S)})
 
 
+def standing(problem: Refusal) -> Refusal:
+    """Have what was noted in the present transaction committed before this refusal is answered."""
+    problem.stands = True
+    return problem
+
+
 def field_error(pointer: str, code: str, detail: str) -> Invalid:
     """Make the error of one wrong field; `pointer` is a JSON pointer (RFC 6901)."""
     return Invalid("The request has a wrong value.", errors=[{"pointer": pointer, "code": code, "detail": detail}])
@@ -127,7 +138,7 @@ def problem_response(
     return response
 
 
-def register_error_handlers(app: Flask) -> None:
+def init_app(app: Flask) -> None:
     """Translate every exception that leaves a view into a problem."""
     app.register_error_handler(Problem, _on_problem)
     app.register_error_handler(HTTPException, _on_http_exception)

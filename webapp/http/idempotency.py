@@ -8,17 +8,19 @@ answer, or does the work itself when the first one failed.
 import hashlib
 from collections.abc import Callable
 from datetime import timedelta
+from typing import ClassVar
 
 import orjson
 from flask import Response, request
-from pydantic import BaseModel, Field
+from pydantic import Field
 from sqlalchemy import delete
 from sqlalchemy.exc import IntegrityError
 
 from webapp.batches import Budget, delete_rows
 from webapp.clock import utcnow
 from webapp.extensions import db
-from webapp.http.errors import BadRequest, Invalid
+from webapp.http.bodies import RequestHeaders
+from webapp.http.errors import Invalid
 from webapp.models import IdempotentAnswer
 
 KEPT = timedelta(hours=24)
@@ -30,8 +32,11 @@ was met the first time must have gone meanwhile.
 KEPT_HEADERS = ("Content-Type", "ETag", "Location")
 
 
-class IdempotencyKey(BaseModel):
+class IdempotencyKey(RequestHeaders):
     """The request header of a call that may be repeated."""
+
+    code: ClassVar[str] = "bad_idempotency_key"
+    problems: ClassVar[tuple[int, ...]] = (400, 409)
 
     idempotency_key: str | None = Field(
         None,
@@ -43,14 +48,15 @@ class IdempotencyKey(BaseModel):
     )
 
 
-def answer_once(user_id: str, work: Callable[[], Response], confirm: Callable[[Response], None]) -> Response:
-    """Do `work` in `db.session` and commit it, or repeat the answer given to the same Idempotency-Key.
+def answer_once(
+    user_id: str, key: str | None, work: Callable[[], Response], confirm: Callable[[Response], None]
+) -> Response:
+    """Do `work` in `db.session`, or repeat the answer given to the same Idempotency-Key. The route commits.
 
     `confirm(kept)` makes sure, before an answer is repeated, that what it acknowledges is seen by everybody. `work` may
-    be begun anew when another request stored in between what must be there once. Raises 400 for a malformed key and 422
-    when the key came with another body.
+    be begun anew when another request stored in between what must be there once. Raises 422 when the key came with
+    another body.
     """
-    key = _key()
     for _ in range(COLLISIONS):
         try:
             return _answer(user_id, key, work, confirm)
@@ -66,27 +72,11 @@ def purge(budget: Budget) -> int:
     return delete_rows(IdempotentAnswer, IdempotentAnswer.created_at < utcnow() - KEPT, budget, *order)
 
 
-def has_key() -> bool:
-    """Say whether the request came with an Idempotency-Key."""
-    return "Idempotency-Key" in request.headers
-
-
-def _key() -> str | None:
-    key = request.headers.get("Idempotency-Key")
-    if key is not None and not (0 < len(key) <= MAX_KEY_LENGTH and key.isprintable() and key.isascii()):
-        raise BadRequest(
-            f"Idempotency-Key must be 1 to {MAX_KEY_LENGTH} printable characters.", code="bad_idempotency_key"
-        )
-    return key
-
-
 def _answer(
     user_id: str, key: str | None, work: Callable[[], Response], confirm: Callable[[Response], None]
 ) -> Response:
     if key is None:
-        response = work()
-        db.session.commit()
-        return response
+        return work()
     request_hash = hashlib.sha256(b"\0".join((request.path.encode(), request.get_data()))).hexdigest()
     if kept := _given_before(user_id, key, request_hash):
         repeated = _repeated(kept)
@@ -95,7 +85,6 @@ def _answer(
     claim = _claim(user_id, key, request_hash)
     response = work()
     _fill(claim, response)
-    db.session.commit()
     return response
 
 

@@ -18,8 +18,8 @@ from limits.strategies import FixedWindowRateLimiter
 from redis import OutOfMemoryError, RedisError
 
 from webapp.cache import keys
-from webapp.cache.redis import Cache
-from webapp.config import Settings
+from webapp.cache.redis import Cache, cache_of
+from webapp.config import Settings, settings_of
 from webapp.http.errors import Problem
 
 log = structlog.get_logger(__name__)
@@ -115,9 +115,9 @@ class RateLimits:
         )
 
 
-def init_rate_limits(app: Flask, cache: Cache) -> None:
+def init_app(app: Flask) -> None:
     """Give `app` its counters."""
-    app.extensions["rate_limits"] = RateLimits(app.config["SETTINGS"], cache)
+    app.extensions["rate_limits"] = RateLimits(settings_of(app), cache_of(app))
 
 
 def rate_limits() -> RateLimits:

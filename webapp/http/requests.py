@@ -1,12 +1,14 @@
-"""What every request gets: an id, a line in the log, and safe headers on its answer."""
+"""How every request begins and ends: an id, a line in the log, and safe headers on its answer."""
 
 import re
 import time
 from random import getrandbits
 
 import structlog
-from flask import Flask, Response, g, request
+from flask import Flask, Response, current_app, g, request
 
+from webapp.config import settings_of
+from webapp.http.browsers import headers_of_every_answer
 from webapp.logs import request_log
 
 SAFE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
@@ -17,12 +19,36 @@ def request_id_of(given: str | None) -> str:
     return given if given and SAFE_REQUEST_ID.fullmatch(given) else f"{getrandbits(128):032x}"
 
 
-def register_request_hooks(app: Flask) -> None:
-    """Give every request of `app` its id, its log line and its headers."""
+class RequestEnd:
+    """The end of the requests of one application, whoever answers them."""
+
+    def __init__(self, app: Flask) -> None:
+        self._form = app.extensions["request_form"]
+        self._headers = list(headers_of_every_answer(settings_of(app)).items())
+
+    def __call__(self, method: str, path: str, status: int, started: float, request_id: str) -> list[tuple[str, str]]:
+        """Take note of an answer that is ready, and return the headers that every answer has.
+
+        `started` is a `time.perf_counter()`.
+        """
+        if self._form is not None:
+            request_log.add(self._form, method, path, status, started, request_id)
+        return [("X-Request-ID", request_id), *self._headers]
+
+
+def init_app(app: Flask) -> None:
+    """Have every request of `app` begin and end this way."""
     # Of two slashes werkzeug would make one, by a redirect to whatever the Host header says.
     app.url_map.merge_slashes = False
+    app.extensions["request_end"] = RequestEnd(app)
     app.before_request(_begin)
     app.after_request(_finish)
+
+
+def request_end(app: Flask) -> RequestEnd:
+    """Return how the requests of an application end."""
+    end: RequestEnd = app.extensions["request_end"]
+    return end
 
 
 def _begin() -> None:
@@ -33,9 +59,10 @@ def _begin() -> None:
 
 
 def _finish(response: Response) -> Response:
-    response.headers["X-Request-ID"] = g.request_id
+    end = request_end(current_app)
+    for name, value in end(request.method, request.path, response.status_code, g.started, g.request_id):
+        response.headers.setdefault(name, value)
     response.headers.setdefault("Cache-Control", "no-store")
     if response.status_code == 204:
         response.headers.remove("Content-Type")
-    request_log.add(request.method, request.path, response.status_code, g.started, g.request_id)
     return response

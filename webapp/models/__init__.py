@@ -1,7 +1,7 @@
 """The tables. They know nothing of HTTP, Redis or Celery; the cache attaches itself to their session from outside."""
 
 from webapp.models.audit_event import AuditEvent
-from webapp.models.base import Base, new_id
+from webapp.models.base import Base, is_id, new_id
 from webapp.models.driving_session import DrivingSession
 from webapp.models.idempotency import IdempotentAnswer
 from webapp.models.login import Login
@@ -20,5 +20,6 @@ __all__ = [
     "ReadingChunk",
     "ReadingSums",
     "User",
+    "is_id",
     "new_id",
 ]

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from typing import Annotated, Any
+from uuid import UUID
 
 from sqlalchemy import DateTime, Dialect, MetaData, Uuid
 from sqlalchemy.orm import DeclarativeBase, mapped_column
@@ -30,6 +31,14 @@ class UtcDateTime(TypeDecorator[datetime]):
 def new_id() -> str:
     """Make a UUID version 7 (RFC 9562): its leading bits are the time, so new rows land side by side in an index."""
     return str(uuid7())
+
+
+def is_id(value: object) -> bool:
+    """Say whether it may be the id of something of ours: a UUID in its canonical form."""
+    try:
+        return isinstance(value, str) and str(UUID(value)) == value
+    except ValueError:
+        return False
 
 
 Id = Annotated[str, mapped_column(Uuid(as_uuid=False))]

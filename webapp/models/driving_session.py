@@ -1,7 +1,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, CheckConstraint, ForeignKey, Index, String, Text, text
+from sqlalchemy import JSON, BigInteger, CheckConstraint, ForeignKey, Index, String, Text, and_, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from webapp.clock import utcnow
@@ -9,7 +9,6 @@ from webapp.models.base import Base, Id, PrimaryId
 
 ACTIVE, COMPLETED, ABANDONED = "active", "completed", "abandoned"
 
-_IS_ACTIVE = text("status = 'active' AND deleted_at IS NULL")
 _IS_DELETED = text("deleted_at IS NOT NULL")
 
 
@@ -26,17 +25,9 @@ class DrivingSession(Base):
     __table_args__ = (
         CheckConstraint("status IN ('active', 'completed', 'abandoned')", name="status"),
         Index("uq_driving_sessions_client_session_id", "user_id", "client_session_id", unique=True),
-        Index(
-            "uq_driving_sessions_one_active",
-            "user_id",
-            unique=True,
-            sqlite_where=_IS_ACTIVE,
-            postgresql_where=_IS_ACTIVE,
-        ),
         Index("ix_driving_sessions_newest", "user_id", "started_at", "id"),
         Index("ix_driving_sessions_updated_at", "updated_at"),
         Index("ix_driving_sessions_deleted_at", "deleted_at", sqlite_where=_IS_DELETED, postgresql_where=_IS_DELETED),
-        Index("ix_driving_sessions_silent", "last_contact_at", sqlite_where=_IS_ACTIVE, postgresql_where=_IS_ACTIVE),
     )
 
     id: Mapped[PrimaryId]
@@ -64,3 +55,11 @@ class DrivingSession(Base):
     deleted_at: Mapped[datetime | None]
 
     __mapper_args__ = {"version_id_col": version}
+
+
+IS_ACTIVE = and_(DrivingSession.status == ACTIVE, DrivingSession.deleted_at.is_(None))
+"""The drive that is going on. A driver has one at most."""
+
+_WHERE_ACTIVE: dict[str, Any] = {"sqlite_where": IS_ACTIVE, "postgresql_where": IS_ACTIVE}
+Index("uq_driving_sessions_one_active", DrivingSession.user_id, unique=True, **_WHERE_ACTIVE)
+Index("ix_driving_sessions_silent", DrivingSession.last_contact_at, **_WHERE_ACTIVE)

@@ -6,8 +6,6 @@ from sqlalchemy.orm import Mapped, mapped_column
 from webapp.clock import utcnow
 from webapp.models.base import Base, PrimaryId
 
-ROLES = ("driver", "admin")
-
 _IS_DELETED = text("deleted_at IS NOT NULL")
 
 

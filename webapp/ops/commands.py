@@ -6,17 +6,19 @@ from flask.cli import AppGroup
 from redis import RedisError
 from sqlalchemy import select
 
-from webapp.auth import accounts, logins
+from webapp.accounts import administration
+from webapp.auth import logins
 from webapp.auth.schemas import normalize_email
-from webapp.cache.audit import audit
+from webapp.cache import drift as cache_drift
 from webapp.database import read_connection
+from webapp.extensions import db
 from webapp.models import User
 
 users = AppGroup("users", help="Accounts.")
 cache = AppGroup("cache", help="The cache.")
 
 
-def register(app: Flask) -> None:
+def init_app(app: Flask) -> None:
     """Add the commands to `app`."""
     app.cli.add_command(users)
     app.cli.add_command(cache)
@@ -35,16 +37,17 @@ def promote(email: str) -> None:
     if user_id is None:
         raise click.ClickException(f"there is no account with the e-mail address {email}")
     with logins.account_change(user_id) as user:
-        accounts.set_role(user, "admin", actor_id=None)
+        administration.set_role(user, "admin", actor_id=None)
+    db.session.commit()
     click.echo(f"{normalized} is an administrator.")
 
 
-@cache.command("audit")
-@click.option("--sample", default=1000, show_default=True, help="How many cached sessions to compare.")
-def audit_cache(sample: int) -> None:
+@cache.command("drift")
+@click.option("--sample", default=1000, show_default=True, help="How many cached entries to compare.")
+def drift(sample: int) -> None:
     """Compare cached entries with the database, and heal what differs."""
     try:
-        report = audit(sample)
+        report = cache_drift.measure(sample)
     except RedisError as error:
         raise click.ClickException(f"Redis is out of reach: {error}") from error
     click.echo(f"{report.compared} compared, {report.drifted} drifted, {report.healed} healed")

@@ -16,10 +16,9 @@ PAGE_POLICY = (
 """The page runs our scripts, and loads nothing from anywhere else."""
 
 
-def init_description(app: Flask) -> None:
+def init_app(app: Flask) -> None:
     """Describe the routes of `app`, once and before any thread asks."""
-    with app.app_context():
-        app.extensions["openapi"] = orjson.dumps(openapi_document(app))
+    app.extensions["openapi"] = orjson.dumps(openapi_document(app))
 
 
 @blueprint.get("/openapi.json")

@@ -10,14 +10,14 @@ from redis import RedisError
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
+from webapp.auth.endpoint import endpoint
 from webapp.cache import keys
 from webapp.cache.redis import get_redis, redis_health_check
 from webapp.database import read_connection
-from webapp.http.api import PUBLIC, api, responses
 
 blueprint = Blueprint("health", __name__)
 log = structlog.get_logger(__name__)
-TAGS = ("Operations",)
+TAG = "Operations"
 
 WORKER_IS_LATE_AFTER_S = 60
 
@@ -38,8 +38,8 @@ class LiveDocument(BaseModel):
 
 
 @blueprint.get("/health")
-@api.validate(resp=responses(HTTP_200=HealthDocument, HTTP_503=HealthDocument), security=PUBLIC, tags=TAGS)
-def health() -> tuple[Response, int]:
+@endpoint({200: HealthDocument, 503: HealthDocument}, tag=TAG)
+def check_health() -> tuple[Response, int]:
     """Say what works: "ok", "degraded" (Redis or the worker is away: slower, still right) or "down" (no database)."""
     redis, database = redis_health_check(), database_health_check()
     worker = _worker_health() if redis["status"] == "ok" else {"status": "unknown", "last_seen_s": None}
@@ -54,15 +54,15 @@ def health() -> tuple[Response, int]:
 
 
 @blueprint.get("/health/live")
-@api.validate(resp=responses(HTTP_200=LiveDocument), security=PUBLIC, tags=TAGS)
-def live() -> Response:
+@endpoint(LiveDocument, tag=TAG)
+def check_liveness() -> Response:
     """Say that this process answers."""
     return jsonify(status="ok")
 
 
 @blueprint.get("/health/ready")
-@api.validate(resp=responses(HTTP_200=LiveDocument, HTTP_503=LiveDocument), security=PUBLIC, tags=TAGS)
-def ready() -> tuple[Response, int]:
+@endpoint({200: LiveDocument, 503: LiveDocument}, tag=TAG)
+def check_readiness() -> tuple[Response, int]:
     """Say whether to send traffic here. Redis being away is no reason not to: reads then come from the database."""
     is_ready = database_health_check()["status"] == "ok"
     return jsonify(status="ok" if is_ready else "down"), 200 if is_ready else 503

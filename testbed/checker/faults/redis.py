@@ -10,9 +10,12 @@ from testbed.checker.faults.refusals import (
 )
 from testbed.checker.findings import Findings
 from testbed.checker.servers import Servers
+from webapp.auth.cached_users import USERS
 from webapp.cache import keys
+from webapp.driving.cached_lists import SESSION_LISTS
+from webapp.driving.cached_sessions import SESSIONS
 
-CACHED = (keys.SESSION_PREFIX, keys.SESSION_LIST_PREFIX, keys.USER_PREFIX, keys.BLACKLIST_PREFIX)
+CACHED = (SESSIONS.prefix, SESSION_LISTS.prefix, USERS.prefix, keys.blacklist(""))
 LONGEST_LAG_S = 1.0
 LONGEST_TERM_S = 2.0
 

@@ -9,7 +9,7 @@ from werkzeug.test import TestResponse
 
 from testbed.people import PASSWORD, Person
 from tests.hostile.outages.machines import Machines
-from webapp.cache import keys
+from webapp.driving.cached_sessions import SESSIONS
 
 
 @dataclass
@@ -27,7 +27,7 @@ class Driver:
         for _ in range(2):
             assert person.get(driver.path).status_code == 200
         if name == "a miss":
-            app.extensions["cache"].client.delete(keys.session(driver.path.rpartition("/")[2]))
+            app.extensions["cache"].client.delete(SESSIONS.key(driver.path.rpartition("/")[2]))
         return driver
 
 

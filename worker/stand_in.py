@@ -1,4 +1,4 @@
-"""The worker's own clock: it reconciles when beat's message stays away.
+"""The stand-in for beat: it reconciles when beat's message stays away.
 
 A full Redis takes no message, so beat cannot ask; but it takes fences, so the reconciler can repair. Whoever runs it
 leaves a mark in Redis that expires when the next run is overdue. A thread in each process that runs tasks looks for the
@@ -14,13 +14,14 @@ from collections.abc import Callable
 
 import structlog
 from celery.signals import worker_process_init, worker_process_shutdown
-from flask import Flask, current_app
+from flask import Flask
 from redis import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
 from webapp.cache import keys
 from webapp.cache.reconcile import reconcile
 from webapp.cache.redis import get_redis
+from webapp.config import settings, settings_of
 
 log = structlog.get_logger(__name__)
 
@@ -37,12 +38,12 @@ _MARK_FIRST = "#!lua flags=allow-oom\nreturn redis.call('SET', KEYS[1], '1', 'PX
 
 def note_run() -> None:
     """Leave the mark of a run that beat asked for."""
-    get_redis().eval(_MARK, 1, keys.RECONCILED, int(PATIENCE * _interval_s() * 1000))
+    get_redis().eval(_MARK, 1, keys.RECONCILED, int(PATIENCE * settings().reconcile_interval_s * 1000))
 
 
 def reconcile_if_due() -> bool:
     """Run the reconciler unless somebody did lately, or is at it. Returns whether it was run."""
-    waiting_ms = int(PUNCTUALITY * _interval_s() * 1000)
+    waiting_ms = int(PUNCTUALITY * settings().reconcile_interval_s * 1000)
     if get_redis().eval(_MARK_FIRST, 1, keys.RECONCILED, waiting_ms) is None:
         return False
     log.warning("reconciled_unasked")
@@ -50,11 +51,7 @@ def reconcile_if_due() -> bool:
     return True
 
 
-def _interval_s() -> float:
-    return float(current_app.config["SETTINGS"].reconcile_interval_s)
-
-
-class Clock:
+class StandIn:
     """The thread of one process. It lives as long as the process, whose end it does not hold up."""
 
     def __init__(self, make_app: Callable[[], Flask]) -> None:
@@ -64,7 +61,7 @@ class Clock:
     def start(self, **_: object) -> None:
         """Begin to look, in a process that runs tasks."""
         self._stopped = threading.Event()
-        threading.Thread(target=self._run, args=(self._stopped,), name="clock", daemon=True).start()
+        threading.Thread(target=self._run, args=(self._stopped,), name="stand-in", daemon=True).start()
 
     def stop(self, **_: object) -> None:
         """Begin no further run."""
@@ -72,7 +69,7 @@ class Clock:
 
     def _run(self, stopped: threading.Event) -> None:
         app = self._make_app()
-        interval_s = app.config["SETTINGS"].reconcile_interval_s
+        interval_s = settings_of(app).reconcile_interval_s
         # beat may be starting just now, too.
         next_look_s = PATIENCE * interval_s
         while not stopped.wait(next_look_s):
@@ -91,8 +88,8 @@ def _look() -> None:
         log.exception("reconcile_failed")
 
 
-def wind_up(make_app: Callable[[], Flask]) -> None:
-    """Have a clock in every process that will run tasks."""
-    clock = Clock(make_app)
-    worker_process_init.connect(clock.start, weak=False)
-    worker_process_shutdown.connect(clock.stop, weak=False)
+def stand_by(make_app: Callable[[], Flask]) -> None:
+    """Have a stand-in in every process that will run tasks."""
+    stand_in = StandIn(make_app)
+    worker_process_init.connect(stand_in.start, weak=False)
+    worker_process_shutdown.connect(stand_in.stop, weak=False)

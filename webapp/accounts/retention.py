@@ -1,17 +1,17 @@
-"""The end of rows that nobody can refer to any more: logins, kept events, and the empty rows of what was deleted."""
+"""How long rows are kept: logins, audit events, kept answers, and the empty rows of what was deleted."""
 
 from datetime import datetime, timedelta
 from typing import Any
 
-from flask import current_app
 from sqlalchemy import delete, exists, select
 
-from webapp.auth.erasure import delete_children
-from webapp.batches import BATCH, Budget, delete_rows
-from webapp.cache.coherence import CHANGES_NOTHING_CACHED
+from webapp.batches import BATCH, Budget, delete_children, delete_rows
+from webapp.cache.coherence import NOT_NOTICED
 from webapp.clock import utcnow
+from webapp.config import settings
 from webapp.database import read_connection
 from webapp.extensions import db
+from webapp.http import idempotency
 from webapp.models import AuditEvent, DrivingSession, Login, User
 
 KEPT_AFTER_REVOCATION = timedelta(days=30)
@@ -19,41 +19,47 @@ KEPT_AFTER_REVOCATION = timedelta(days=30)
 happened?".
 """
 
-
 DELETED_ROWS_KEPT = timedelta(days=1)
 """An empty row of something deleted is kept longer than any entry or token that knew it."""
+
+
+def purge_expired(budget: Budget) -> dict[str, int]:
+    """Delete what is past its time. Returns how many rows of what."""
+    return {
+        "logins": purge_logins(budget),
+        "answers": idempotency.purge(budget),
+        "deleted": purge_deleted(budget),
+        "audit_events": purge_audit_events(budget),
+    }
 
 
 def purge_deleted(budget: Budget) -> int:
     """Remove the rows of drives and accounts deleted a day ago. Returns how many."""
     before = utcnow() - DELETED_ROWS_KEPT
-    return _purge(DrivingSession, before, True, budget) + _purge(User, before, _has_no_drives(), budget)
-
-
-def _has_no_drives() -> Any:
-    return ~exists().where(DrivingSession.user_id == User.id)
+    has_no_drives = ~exists().where(DrivingSession.user_id == User.id)
+    return _purge(DrivingSession, before, True, budget) + _purge(User, before, has_no_drives, budget)
 
 
 def _purge(model: type[DrivingSession] | type[User], before: datetime, condition: Any, budget: Budget) -> int:
     due = select(model.id).where(model.deleted_at < before, condition).order_by(model.deleted_at).limit(BATCH)
     purged = 0
-    for _ in budget.batches():
+    for batch in budget.batches():
         with read_connection() as connection:
             ids = connection.scalars(due).all()
         if not ids:
             break
         delete_children(model, ids, budget)
-        if budget.is_left():
-            # No entry is left of what went a day ago: nothing cached changes.
-            db.session.execute(delete(model).where(model.id.in_(ids)), execution_options={CHANGES_NOTHING_CACHED: True})
-            db.session.commit()
-            purged += len(ids)
+        with batch:
+            if budget.is_left():
+                # No entry is left of what went a day ago: nothing cached changes.
+                db.session.execute(delete(model).where(model.id.in_(ids)), execution_options=NOT_NOTICED)
+                purged += len(ids)
     return purged
 
 
 def purge_audit_events(budget: Budget) -> int:
     """Delete the audit events that are older than they are kept. Returns how many."""
-    before = utcnow() - timedelta(days=int(current_app.config["SETTINGS"].audit_kept_days))
+    before = utcnow() - timedelta(days=settings().audit_kept_days)
     return delete_rows(AuditEvent, AuditEvent.created_at < before, budget, AuditEvent.created_at, AuditEvent.id)
 
 
@@ -63,7 +69,6 @@ def purge_logins(budget: Budget) -> int:
     An expired login is in no cached user and accepts nothing, so no version rises.
     """
     now = utcnow()
-    refresh_life = timedelta(days=int(current_app.config["SETTINGS"].refresh_token_expire_days))
-    before = now - max(KEPT_AFTER_REVOCATION, refresh_life)
+    before = now - max(KEPT_AFTER_REVOCATION, timedelta(days=settings().refresh_token_expire_days))
     expired = delete_rows(Login, Login.expires_at < now, budget, Login.expires_at, Login.id)
     return expired + delete_rows(Login, Login.revoked_at < before, budget, Login.revoked_at, Login.id)

@@ -18,8 +18,8 @@ from itertools import pairwise
 from operator import itemgetter
 from typing import Any
 
-from webapp.driving import harsh_events
-from webapp.driving.chunks import Reading
+from webapp.readings import harsh_events
+from webapp.readings.chunks import Reading
 
 MAX_GAP_MS = 300_000
 MICRO = 1_000_000

@@ -24,8 +24,8 @@ for itself. Like the average of fatigue it weighs readings, not time.
 
 from typing import Any, Literal
 
-from webapp.driving import harsh_events
-from webapp.driving.partials import MICRO, Partial, Travel, area_of
+from webapp.readings import harsh_events
+from webapp.readings.partials import MICRO, Partial, Travel, area_of
 
 MS_PER_S = 1_000
 DECIMALS = 3

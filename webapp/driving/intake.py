@@ -1,5 +1,4 @@
-"""Taking readings in: into chunks, and into the drive's sums. Works in `db.session` and commits nothing, except before
-a refusal (`sessions.told`).
+"""Taking readings in: into chunks, and into the drive's sums. Works in `db.session`; the route commits.
 
 1. The session's row is locked, so that batches of one drive queue.
 2. Readings out of bounds are rejected one by one; the rest are kept.
@@ -13,19 +12,20 @@ MAX_BLOCKS_OF_BATCH, and a few nodes above each.
 """
 
 from collections.abc import Collection, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from operator import itemgetter
 from typing import Any, Literal
 
-from webapp.clock import rfc3339, utcnow
-from webapp.driving import chunk_rows, chunks, merging, sums
-from webapp.driving.schemas import Reading
+from webapp.clock import at_epoch_ms, epoch_ms, rfc3339, utcnow
+from webapp.driving import chunk_rows, merging, sums
+from webapp.driving.schemas import ReadingDocument
 from webapp.driving.sessions import MAX_FUTURE, confirm, record_contact, told
-from webapp.driving.summary import summarize
 from webapp.extensions import db
 from webapp.http.errors import Conflict
 from webapp.models import DrivingSession
 from webapp.models.driving_session import ACTIVE
+from webapp.readings import chunks
+from webapp.readings.summary import summarize
 
 ACCEPTED_AFTER_END = timedelta(hours=24)
 MAX_BEFORE_START = timedelta(minutes=5)
@@ -35,14 +35,12 @@ MAX_BLOCKS_OF_BATCH = 16
 MAX_BLOCKS_OF_DRIVE = 20_000
 """The contract's bound: 5 million readings in order, nearly 6 days at 10 Hz."""
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
 # Readings, each with its place in the batch.
 Placed = list[tuple[int, chunks.Reading]]
 Rejected = list[dict[str, Any]]
 
 
-def take_in(session: DrivingSession, batch: Sequence[Reading]) -> dict[str, Any]:
+def take_in(session: DrivingSession, batch: Sequence[ReadingDocument]) -> dict[str, Any]:
     """Store a batch of a locked session and return its receipt. Raises 409 a day after the end."""
     now = utcnow()
     if session.closed_at is not None and now > session.closed_at + ACCEPTED_AFTER_END:
@@ -68,13 +66,13 @@ def take_in(session: DrivingSession, batch: Sequence[Reading]) -> dict[str, Any]
     }
 
 
-def _within_time(session: DrivingSession, batch: Sequence[Reading], now: datetime) -> tuple[Placed, Rejected]:
+def _within_time(session: DrivingSession, batch: Sequence[ReadingDocument], now: datetime) -> tuple[Placed, Rejected]:
     earliest, latest = session.started_at - MAX_BEFORE_START, now + MAX_FUTURE
     kept: Placed = []
     rejected: Rejected = []
     for index, reading in enumerate(batch):
         if earliest <= reading.t <= latest:
-            kept.append((index, {**reading.model_dump(exclude_none=True), "t": _milliseconds(reading.t)}))
+            kept.append((index, {**reading.model_dump(exclude_none=True), "t": epoch_ms(reading.t)}))
         else:
             code = "too_far_in_the_future" if reading.t > latest else "before_the_start"
             rejected.append({"index": index, "seq": reading.seq, "code": code})
@@ -113,7 +111,7 @@ def _store(session: DrivingSession, offered: Placed) -> tuple[Placed, list[chunk
 
 
 def _update(session: DrivingSession, accepted: Sequence[chunks.Reading], now: datetime) -> None:
-    latest = EPOCH + timedelta(milliseconds=max(reading["t"] for reading in accepted))
+    latest = at_epoch_ms(max(reading["t"] for reading in accepted))
     status: Literal["live", "final"] = "live" if session.status == ACTIVE else "final"
     session.summary = summarize(sums.whole(session.sums), status)
     session.readings_count += len(accepted)
@@ -121,7 +119,3 @@ def _update(session: DrivingSession, accepted: Sequence[chunks.Reading], now: da
     session.last_reading_at = max(session.last_reading_at or latest, latest)
     session.updated_at = now
     session.last_contact_at = now
-
-
-def _milliseconds(moment: datetime) -> int:
-    return round((moment - EPOCH) / timedelta(milliseconds=1))

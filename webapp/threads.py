@@ -16,6 +16,9 @@ from queue import SimpleQueue
 from typing import Any, TypeVar
 
 import structlog
+from flask import Flask
+
+from webapp.config import settings_of
 
 log = structlog.get_logger(__name__)
 
@@ -132,6 +135,17 @@ class Threads(Executor):
                 return False
             self._surplus -= 1
             return True
+
+
+def init_app(app: Flask) -> None:
+    """Give `app` its threads. None is started yet."""
+    app.extensions["threads"] = Threads(settings_of(app).web_threads)
+
+
+def threads_of(app: Flask) -> Threads:
+    """Return the threads of an application."""
+    threads: Threads = app.extensions["threads"]
+    return threads
 
 
 def _do(future: "Future[Any]", work: Callable[[], Any]) -> None:

@@ -21,8 +21,8 @@ that block's partial, too.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
-from webapp.driving.chunks import Reading
-from webapp.driving.partials import (
+from webapp.readings.chunks import Reading
+from webapp.readings.partials import (
     Partial,
     Travel,
     is_cut_by,

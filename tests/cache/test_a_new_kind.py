@@ -1,0 +1,141 @@
+"""A new cached kind is one file, as this one is. All that keeps the cache true and warm takes it up."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import orjson
+import pytest
+from flask import Flask
+from pydantic import BaseModel
+from sqlalchemy import Connection, select, update
+
+from testbed.people import Person
+from webapp.cache import coherence, drift, fills
+from webapp.cache.entries import Entry
+from webapp.cache.fills import Source
+from webapp.cache.kinds import Kind, RowVersion
+from webapp.cache.reconcile import reconcile
+from webapp.cache.redis import Cache
+from webapp.cache.refresh_ahead import refresh_ahead
+from webapp.cache.warming import warm_due, warm_first_reads
+from webapp.clock import utcnow
+from webapp.extensions import db
+from webapp.models import Login, User
+
+
+class DevicesDocument(BaseModel):
+    """How many devices are logged in, and whose they are."""
+
+    full_name: str
+    devices: int
+
+
+def load(connection: Connection, user_ids: Sequence[str]) -> Mapping[str, Entry]:
+    alive = select(Login.user_id).where(Login.user_id.in_(user_ids), Login.revoked_at.is_(None))
+    owners = list(connection.scalars(alive))
+    users = connection.execute(select(User.id, User.full_name, User.version).where(User.id.in_(user_ids)))
+    return {
+        user.id: Entry(user.version, orjson.dumps([user.full_name, owners.count(user.id)]).decode()) for user in users
+    }
+
+
+DEVICES = Kind(
+    name="devices",
+    prefix="devices:",
+    version=RowVersion(User),
+    load=load,
+    shape=(DevicesDocument,),
+    ttl_s=lambda: 100,
+    is_warmed=True,
+    first_reads=lambda _connection, user_id: [user_id],
+)
+
+
+@pytest.fixture
+def app(app: Flask, cache: Cache) -> Flask:
+    cache.register(DEVICES)
+    return app
+
+
+def devices(app: Flask, person: Person) -> tuple[list[object], Source]:
+    """Read a person's devices through the cache."""
+    with app.app_context():
+        entry, source = fills.get(DEVICES, person.id)
+    return orjson.loads(entry.body), source
+
+
+def state(cache: Cache, person: Person) -> str:
+    return cache.entries.held([DEVICES.key(person.id)])[0].state
+
+
+def test_it_is_read_through_the_cache(app: Flask, alice: Person) -> None:
+    assert devices(app, alice) == (["Alice", 1], Source.MISS)
+    assert devices(app, alice) == (["Alice", 1], Source.HIT)
+
+
+def test_a_change_of_its_row_fences_it_with_nobody_asking(app: Flask, alice: Person, cache: Cache) -> None:
+    devices(app, alice)
+    assert alice.patch("/users/me", json={"full_name": "Alice A."}).status_code == 200
+    assert state(cache, alice) == "pending"
+    assert devices(app, alice) == (["Alice A.", 1], Source.MISS)
+
+
+def test_a_write_that_is_repeated_fences_it_too(app: Flask, alice: Person, cache: Cache) -> None:
+    with app.app_context():
+        coherence.confirm(db.session(), db.session.get_one(User, alice.id))
+        db.session.commit()
+    assert state(cache, alice) == "pending"
+
+
+def test_the_worker_warms_it_after_a_change_and_for_who_logs_in(app: Flask, alice: Person, cache: Cache) -> None:
+    devices(app, alice)
+    alice.patch("/users/me", json={"full_name": "Alice A."})
+    with app.app_context():
+        warm_due()
+    assert devices(app, alice) == (["Alice A.", 1], Source.HIT)
+    cache.client.flushdb()
+    with app.app_context():
+        warm_first_reads(alice.id)
+    assert devices(app, alice) == (["Alice A.", 1], Source.HIT)
+
+
+def test_it_is_reconciled(app: Flask, alice: Person, cache: Cache) -> None:
+    devices(app, alice)
+    with app.app_context(), db.engine.begin() as behind_the_back:
+        change = {"full_name": "Alice B.", "version": User.version + 1, "updated_at": utcnow()}
+        behind_the_back.execute(update(User).where(User.id == alice.id).values(change))
+    with app.app_context():
+        reconcile()
+    assert state(cache, alice) == "pending"
+    assert devices(app, alice)[0] == ["Alice B.", 1]
+
+
+def test_its_drift_is_found_and_healed(app: Flask, alice: Person, cache: Cache) -> None:
+    devices(app, alice)
+    raw = str(cache.client.get(DEVICES.key(alice.id)))
+    cache.client.set(DEVICES.key(alice.id), raw.replace("Alice", "Malice"), keepttl=True)
+    with app.app_context():
+        assert drift.measure(100).healed == 1
+    assert devices(app, alice)[0] == ["Alice", 1]
+
+
+def test_it_is_renewed_while_it_is_read(app: Flask, alice: Person, cache: Cache) -> None:
+    devices(app, alice)
+    cache.client.expire(DEVICES.key(alice.id), 10)
+    with app.app_context():
+        assert refresh_ahead() == 1
+    assert cache.client.ttl(DEVICES.key(alice.id)) > 90
+
+
+def test_what_was_cached_in_another_shape_is_absent(app: Flask, alice: Person, cache: Cache) -> None:
+    devices(app, alice)
+    before = cache.stamp.text
+    cache.register(replace(DEVICES, name="grouped", prefix="grouped:", shape=(DevicesDocument, Person)))
+    assert cache.stamp.text != before
+    assert state(cache, alice) == "absent"
+
+
+@pytest.mark.parametrize("prefix", ["devices:", "devices", "some:devices:", ""])
+def test_a_kind_whose_keys_cannot_be_told_from_others_is_refused(app: Flask, cache: Cache, prefix: str) -> None:
+    with pytest.raises(ValueError, match="cannot be told"):
+        cache.register(replace(DEVICES, prefix=prefix))

@@ -1,0 +1,50 @@
+"""Bodies and answers of accounts, as their users and as administrators see them."""
+
+from typing import Literal
+
+from pydantic import BaseModel
+
+from webapp.auth.schemas import Email, FullName, NewPassword, Password, UserDocument
+from webapp.http.bodies import RequestBody
+
+
+class Registration(RequestBody):
+    """A new account. A role never comes from a client."""
+
+    email: Email
+    password: NewPassword
+    full_name: FullName
+
+
+class UserChange(RequestBody):
+    """What users change of their own account."""
+
+    full_name: FullName
+
+
+class PasswordChange(RequestBody):
+    """A new password, and the present one."""
+
+    current_password: Password
+    new_password: NewPassword
+
+
+class AccountDeletion(RequestBody):
+    """The password, to delete the account that it opens."""
+
+    password: Password
+
+
+class AdminChange(RequestBody):
+    """What administrators change of an account; what is left out stays."""
+
+    role: Literal["driver", "admin"] | None = None
+    is_active: bool | None = None
+
+
+class UserListDocument(BaseModel):
+    """A page of accounts, newest first."""
+
+    data: list[UserDocument]
+    next_cursor: str | None
+    has_more: bool

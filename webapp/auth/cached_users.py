@@ -1,0 +1,106 @@
+"""The cached user: the account as a client sees it, and the logins that may call in its name. No password hash."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import orjson
+import structlog
+from sqlalchemy import Connection, and_, select
+
+from webapp.auth.schemas import UserDocument
+from webapp.cache import fills
+from webapp.cache.entries import Entry
+from webapp.cache.kinds import Kind, RowVersion
+from webapp.clock import utcnow
+from webapp.config import settings
+from webapp.http.json import document
+from webapp.models import Login, User
+
+log = structlog.get_logger(__name__)
+
+_FIELDS = tuple(UserDocument.model_fields)
+
+
+@dataclass(frozen=True, slots=True)
+class CachedUser:
+    """Who a token may speak for. `logins` are the ids of the logins that are not revoked and have not expired."""
+
+    id: str
+    role: str
+    is_active: bool
+    logins: frozenset[str]
+    document: dict[str, Any]
+
+
+def user_document(user: Any) -> dict[str, Any]:
+    """Return the user of the HTTP contract, of a `User` or of a row with its columns."""
+    return document(UserDocument, user)
+
+
+def user_data(user: Any, logins: Iterable[str]) -> dict[str, Any]:
+    """Return what is cached of a user: the document, the version, and the ids of the logins that are alive."""
+    return {**user_document(user), "version": user.version, "logins": sorted(logins)}
+
+
+def parse(entry: Entry) -> CachedUser | None:
+    """Return the user in an entry, or None if there is no such user or the entry is not one of ours."""
+    if not entry.body:
+        return None
+    try:
+        data = orjson.loads(entry.body)
+        shown = {name: data[name] for name in _FIELDS}
+        return CachedUser(data["id"], data["role"], data["is_active"] is True, frozenset(data["logins"]), shown)
+    except (ValueError, KeyError, TypeError):
+        log.error("cached_user_unreadable", version=entry.version)
+        return None
+
+
+def cache_user_session(user_id: str, user_data: Mapping[str, Any], ttl_minutes: int) -> bool:
+    """Cache a user under `user:{user_id}` for `ttl_minutes`. Returns whether anything was stored.
+
+    Name and arguments are those that the mission gives. `user_data` was read before the lease was taken, and may be
+    old by now; so what is stored is the row as it is read under the lease, as by every other fill.
+    """
+    return fills.fill_if_possible(replace(USERS, ttl_s=lambda: ttl_minutes * 60), user_id)
+
+
+def _load(connection: Connection, user_ids: Sequence[str]) -> dict[str, Entry]:
+    alive = and_(Login.user_id == User.id, Login.revoked_at.is_(None), Login.expires_at > utcnow())
+    columns = [getattr(User, name) for name in (*_FIELDS, "version")]
+    rows = connection.execute(
+        select(*columns, Login.id.label("login_id"))
+        .outerjoin(Login, alive)
+        .where(User.id.in_(user_ids), User.deleted_at.is_(None))
+    ).all()
+    logins: dict[str, list[str]] = {}
+    for row in rows:
+        logins.setdefault(row.id, []).extend([row.login_id] if row.login_id else [])
+    users = {row.id: row for row in rows}
+    return {
+        id: Entry(row.version, orjson.dumps(user_data(row, logins[id])).decode()) for id, row in users.items()
+    } | _tombstones(connection, set(user_ids) - users.keys())
+
+
+def _tombstones(connection: Connection, user_ids: set[str]) -> dict[str, Entry]:
+    """Return empty entries, at their last version, of accounts that were deleted."""
+    if not user_ids:
+        return {}
+    rows = connection.execute(select(User.id, User.version).where(User.id.in_(user_ids), User.deleted_at.is_not(None)))
+    return {row.id: Entry(row.version, "") for row in rows}
+
+
+def _ttl_s() -> int:
+    return settings().access_token_expire_minutes * 60
+
+
+USERS = Kind(
+    name="user",
+    prefix="user:",
+    version=RowVersion(User),
+    load=_load,
+    shape=(UserDocument, CachedUser),
+    ttl_s=_ttl_s,
+    is_exact=False,  # A login that expires leaves it, and no version rises.
+    first_reads=lambda _connection, user_id: [user_id],
+)

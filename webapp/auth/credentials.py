@@ -1,0 +1,71 @@
+"""Logging in with an e-mail address and a password."""
+
+from typing import NamedTuple
+
+from sqlalchemy import Row, select
+
+from webapp.auth import audit, logins, passwords
+from webapp.auth.limits import count_failed_login
+from webapp.auth.schemas import Credentials
+from webapp.database import read_connection
+from webapp.extensions import db
+from webapp.http.errors import Unauthorized, standing
+from webapp.models import Login, User
+
+
+class Begun(NamedTuple):
+    """A login that has begun, and the ids of all of this user's that are alive."""
+
+    user: User
+    login: Login
+    alive: list[str]
+
+
+def log_in(given: Credentials, user_agent: str | None, ip: str | None) -> Begun:
+    """Begin a login. Raises 401 or 503."""
+    try:
+        # Again, if the hash became another one meanwhile: a login at the same time may have hashed the password anew.
+        begun = _begun(given, user_agent, ip) or _begun(given, user_agent, ip)
+    except logins.NoSuchAccountError:  # Deleted while we computed.
+        begun = None
+    if begun is None:
+        raise _wrong_credentials()
+    return begun
+
+
+def _begun(given: Credentials, user_agent: str | None, ip: str | None) -> Begun | None:
+    """Begin a login. Returns None if the password's hash was changed while we computed."""
+    with passwords.turn():
+        found = _verified(given)
+        new_hash = passwords.hash_password(given.password) if passwords.needs_rehash(found.password_hash) else None
+    with logins.account_change(found.id) as user:
+        if not user.is_active:
+            raise _wrong_credentials()
+        if user.password_hash != found.password_hash:
+            db.session.rollback()  # Nobody waits for us while we compute anew.
+            return None
+        user.password_hash = new_hash or user.password_hash
+        started = logins.start(user, user_agent, ip)
+        audit.record(audit.LOGIN, user.id, login_id=started.id)
+        return Begun(user, started, logins.alive(user.id))
+
+
+def _verified(given: Credentials) -> Row[str, str, bool]:
+    """Return the account of these credentials. Raises 401.
+
+    The password is verified before anything else is looked at, so that the time it takes does not tell who has an
+    account.
+    """
+    query = select(User.id, User.password_hash, User.is_active).where(User.email == given.email)
+    with read_connection() as connection:
+        found = connection.execute(query).first()
+    is_right = passwords.is_password(given.password, found.password_hash if found else None)
+    if found is not None and is_right and found.is_active:
+        return found
+    count_failed_login(given.email)
+    audit.record(audit.LOGIN_FAILED, found.id if found else None)
+    raise standing(_wrong_credentials())
+
+
+def _wrong_credentials() -> Unauthorized:
+    return Unauthorized("E-mail address or password is wrong.", code="invalid_credentials", reason="")

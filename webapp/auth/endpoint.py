@@ -1,0 +1,101 @@
+"""The one decorator of a route: what a view needs, it says in its signature.
+
+* `caller: Caller` lets in whoever presents a good token, an access token unless `tokens` says otherwise: 401.
+  `caller: Administrator` lets in administrators alone: 403.
+* `json: Model` is the body (400, 413, 415), `query: Model` the query, `headers: Model` the headers that are heeded,
+  each read strictly and validated after the caller was let in (422).
+* What else it takes stands in the path (404).
+
+From that, and from what is said of the answer, follows what the OpenAPI document tells of the route. Whatever a view
+leaves uncommitted is rolled back when it refuses or fails, unless the refusal says that it stands.
+"""
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
+from typing import Any, TypeVar, cast
+
+from pydantic import BaseModel
+
+from webapp.auth.authenticate import administrator, authenticate
+from webapp.auth.guard import Administrator, Caller
+from webapp.auth.tokens import ACCESS
+from webapp.cache.kinds import Kind
+from webapp.extensions import db
+from webapp.http.api import BEARER, PUBLIC, describe
+from webapp.http.errors import Problem
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+NOT_IN_THE_PATH = ("caller", "json", "query", "headers", "prefetched")
+
+
+def endpoint(
+    answers: type[BaseModel] | Mapping[int, type[BaseModel] | None],
+    *problems: int,
+    tag: str,
+    tokens: Sequence[str] = (ACCESS,),
+    also: Mapping[str, Kind] | None = None,
+) -> Callable[[View], View]:
+    """Declare a view that answers with a document of this form, or by status (None: no body), and may refuse with these
+    `problems`, besides those that follow from its signature.
+
+    `also` names a parameter of the path that is the id of a cached kind: what Redis holds of it is fetched in the round
+    trip that authenticates the caller, and handed over as `prefetched` (see `fills.get_prefetched`).
+    """
+
+    by_status = answers if isinstance(answers, Mapping) else {200: answers}
+
+    def decorate(view: View) -> View:
+        parameters = inspect.signature(view, eval_str=True).parameters
+        who = parameters["caller"].annotation if "caller" in parameters else None
+        told = {*problems, *_problems_of(parameters)}
+        called = describe(view, by_status, told, security=BEARER if who else PUBLIC, tag=tag)
+        route = _settled(_guarded(called, who, tokens, also or {}) if who else called)
+        route.is_guarded = who is not None  # type: ignore[attr-defined]
+        return cast(View, route)
+
+    return decorate
+
+
+def _problems_of(parameters: Mapping[str, inspect.Parameter]) -> set[int]:
+    told: set[int] = set()
+    if "caller" in parameters:
+        told |= {401, 403} if parameters["caller"].annotation is Administrator else {401}
+    if "json" in parameters:
+        told |= {400, 413, 415}
+    if "headers" in parameters:
+        told |= set(parameters["headers"].annotation.problems)
+    if parameters.keys() - NOT_IN_THE_PATH:
+        told.add(404)
+    return told
+
+
+def _guarded(view: View, who: type[Caller], tokens: Sequence[str], also: Mapping[str, Kind]) -> View:
+    """Let callers in before anything else of the request is looked at."""
+
+    @wraps(view)
+    def guarded(**path: Any) -> Any:
+        caller, prefetched = authenticate(tokens, [kind.key(path[name]) for name, kind in also.items()])
+        if also:
+            path["prefetched"] = prefetched
+        return view(caller=administrator(caller) if who is Administrator else caller, **path)
+
+    return guarded  # type: ignore[return-value]
+
+
+def _settled(view: View) -> View:
+    """Leave nothing of a request that was refused or has failed, but what stands all the same."""
+
+    @wraps(view)
+    def settled(**path: Any) -> Any:
+        try:
+            return view(**path)
+        except BaseException as error:
+            if isinstance(error, Problem) and error.stands:
+                db.session.commit()
+            else:
+                db.session.rollback()
+            raise
+
+    return settled  # type: ignore[return-value]
