@@ -102,6 +102,12 @@ class RequestLog:
         return f"{text}.{int((at - whole) * 1000):03d}Z"
 
 
+def request_form(app: Flask) -> Form | None:
+    """Return how the requests of an application are written, None if they are not."""
+    form: Form | None = app.extensions["request_form"]
+    return form
+
+
 def json_line(answered: Answered, timestamp: str) -> str:
     """Write the line of a request as JSON."""
     fields = {

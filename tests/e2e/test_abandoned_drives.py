@@ -56,7 +56,7 @@ def test_two_beats_and_repeated_tasks_do_each_job_once(
     fleet.start("beat", name="second beat", CELERYBEAT_SCHEDULE_FILENAME=second_schedule)
     session = alice.starts_a_drive()
     fall_silent(fleet_database_url, session["id"])
-    for task in (jobs.CLOSE_ABANDONED_SESSIONS, jobs.RECONCILE, jobs.REFRESH_AHEAD, jobs.PURGE_EXPIRED_LOGINS):
+    for task in (jobs.CLOSE_ABANDONED_SESSIONS, jobs.RECONCILE, jobs.REFRESH_AHEAD, jobs.PURGE_EXPIRED):
         send(fleet, task, times=4)
     wait_until_cached(cached, session["id"], session["version"] + 1, within_s=10)
     fleet.wait(lambda: cached.llen(jobs.PERIODIC_QUEUE) == 0, 10, "worker", "do all tasks")

@@ -74,5 +74,9 @@ def test_the_worker_ends_on_a_term_while_redis_hangs(fleet: Fleet, fleet_valkey:
 def test_beat_makes_the_folder_that_it_keeps_its_schedule_in(fleet: Fleet) -> None:
     missing = fleet.folder / "not" / "there" / "celerybeat-schedule"
     fleet.start("beat", name="another beat", CELERYBEAT_SCHEDULE_FILENAME=str(missing))
-    fleet.wait(lambda: list(missing.parent.iterdir()), 10, "another beat", "write its schedule")
+
+    def is_written() -> bool:
+        return missing.parent.is_dir() and any(path.stat().st_size for path in missing.parent.iterdir())
+
+    fleet.wait(is_written, 10, "another beat", "write its schedule")
     assert fleet.stop("another beat") == [0]

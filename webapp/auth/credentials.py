@@ -12,6 +12,13 @@ from webapp.extensions import db
 from webapp.http.errors import Unauthorized, standing
 from webapp.models import Login, User
 
+ATTEMPTS = 2
+"""A login at the same time may have hashed the same password anew."""
+
+
+class _OtherHashError(Exception):
+    """The password's hash was changed while we computed."""
+
 
 class Begun(NamedTuple):
     """A login that has begun, and the ids of all of this user's that are alive."""
@@ -23,18 +30,17 @@ class Begun(NamedTuple):
 
 def log_in(given: Credentials, user_agent: str | None, ip: str | None) -> Begun:
     """Begin a login. Raises 401 or 503."""
-    try:
-        # Again, if the hash became another one meanwhile: a login at the same time may have hashed the password anew.
-        begun = _begun(given, user_agent, ip) or _begun(given, user_agent, ip)
-    except logins.NoSuchAccountError:  # Deleted while we computed.
-        begun = None
-    if begun is None:
-        raise _wrong_credentials()
-    return begun
+    for _ in range(ATTEMPTS):
+        try:
+            return _begun(given, user_agent, ip)
+        except _OtherHashError:
+            db.session.rollback()  # Nobody waits for us while we compute anew.
+        except logins.NoSuchAccountError:  # Deleted while we computed.
+            break
+    raise _wrong_credentials()
 
 
-def _begun(given: Credentials, user_agent: str | None, ip: str | None) -> Begun | None:
-    """Begin a login. Returns None if the password's hash was changed while we computed."""
+def _begun(given: Credentials, user_agent: str | None, ip: str | None) -> Begun:
     with passwords.turn():
         found = _verified(given)
         new_hash = passwords.hash_password(given.password) if passwords.needs_rehash(found.password_hash) else None
@@ -42,8 +48,7 @@ def _begun(given: Credentials, user_agent: str | None, ip: str | None) -> Begun 
         if not user.is_active:
             raise _wrong_credentials()
         if user.password_hash != found.password_hash:
-            db.session.rollback()  # Nobody waits for us while we compute anew.
-            return None
+            raise _OtherHashError
         user.password_hash = new_hash or user.password_hash
         started = logins.start(user, user_agent, ip)
         audit.record(audit.LOGIN, user.id, login_id=started.id)

@@ -7,7 +7,7 @@ are registered, and needs to know nothing else of them.
 
 import hashlib
 import inspect
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -101,7 +101,7 @@ class Kind:
         return f"{self.prefix}{id}"
 
 
-class Kinds(Collection[Kind]):
+class Kinds:
     """The kinds of one application."""
 
     def __init__(self) -> None:
@@ -134,12 +134,6 @@ class Kinds(Collection[Kind]):
 
     def __iter__(self) -> Iterator[Kind]:
         return iter(tuple(self._by_prefix.values()))
-
-    def __len__(self) -> int:
-        return len(self._by_prefix)
-
-    def __contains__(self, kind: object) -> bool:
-        return kind in self._by_prefix.values()
 
 
 def _told(shape: type) -> Any:

@@ -9,7 +9,7 @@ from flask import Flask, Response, current_app, g, request
 
 from webapp.config import settings_of
 from webapp.http.browsers import headers_of_every_answer
-from webapp.logs import request_log
+from webapp.logs import request_form, request_log
 
 SAFE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
 
@@ -23,7 +23,7 @@ class RequestEnd:
     """The end of the requests of one application, whoever answers them."""
 
     def __init__(self, app: Flask) -> None:
-        self._form = app.extensions["request_form"]
+        self._form = request_form(app)
         self._headers = list(headers_of_every_answer(settings_of(app)).items())
 
     def __call__(self, method: str, path: str, status: int, started: float, request_id: str) -> list[tuple[str, str]]:

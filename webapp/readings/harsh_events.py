@@ -26,7 +26,7 @@ MS_PER_S = 1_000
 
 BRAKE, CALM, ACCELERATION = -1, 0, 1
 
-# (t, speed or None, acceleration or None) of a reading that has at least one of the two.
+# (t, speed or None, acceleration or None)
 Signal = Sequence[Any]
 # (t, BRAKE | CALM | ACCELERATION)
 Judged = Sequence[int]

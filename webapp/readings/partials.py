@@ -28,8 +28,6 @@ MAX_JSON_INTEGER = 2**63 - 1
 
 Partial = dict[str, Any]
 Travel = dict[str, Any]
-# (t, speed or None, acceleration or None)
-Signal = tuple[int, int | None, int | None]
 
 
 def partial(readings: Iterable[Reading]) -> Partial:
@@ -102,11 +100,11 @@ def area_of(travel: Travel) -> int:
     return int(travel["sums"][0])
 
 
-def _signals(rows: Sequence[Reading]) -> list[Signal]:
+def _signals(rows: Sequence[Reading]) -> list[harsh_events.Signal]:
     return [(row["t"], _micro(row.get("speed_mps")), _micro(row.get("accel_long_mps2"))) for row in rows]
 
 
-def _on_record(signals: Iterable[Signal], latest: int) -> Iterator[tuple[int, int]]:
+def _on_record(signals: Iterable[harsh_events.Signal], latest: int) -> Iterator[tuple[int, int]]:
     """Yield (t, speed) of the readings on the record that have a speed."""
     for t, speed, _ in signals:
         if t >= latest:
