@@ -34,8 +34,6 @@ broker_transport_options = {
 # No result is ever read.
 result_backend = None
 task_ignore_result = True
-task_serializer = "json"
-accept_content = ["json"]
 
 # A task is acknowledged when it is done, and runs at most this long. All tasks may safely run twice.
 task_acks_late = True

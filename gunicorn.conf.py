@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+HERE = Path(__file__).parent
+
 
 def settings() -> dict[str, Any]:
     """Read the settings; a wrong one ends gunicorn before any worker starts, with one line.
@@ -14,7 +16,7 @@ def settings() -> dict[str, Any]:
     In a process of its own, because what is imported here would stay as it is over a reload of the workers.
     """
     program = "from webapp.config import load; print(load().model_dump_json())"
-    read = subprocess.run([sys.executable, "-c", program], stdout=subprocess.PIPE, check=False)
+    read = subprocess.run([sys.executable, "-c", program], cwd=HERE, stdout=subprocess.PIPE, check=False)
     if read.returncode:
         sys.exit(read.returncode)
     found: dict[str, Any] = json.loads(read.stdout)

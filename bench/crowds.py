@@ -27,7 +27,7 @@ from bench.servers import LOAD_CORE, WebServer
 from bench.slices import percentile
 from bench.stores import Stores, stores
 from testbed.api import Answer, Api
-from webapp.extensions import db
+from webapp.database import db
 
 AS_IN_PRODUCTION = {"WEB_CONCURRENCY": "2", "RATELIMIT_ENABLED": "0"}
 PASSWORD = "correct horse battery"

@@ -23,7 +23,7 @@ from bench.servers import LOAD_CORE, SERVERS_CORE, WebServer
 from bench.slices import Slice, median, ratios, slice_of
 from bench.stores import Stores, stores
 from webapp.cache.reconcile import reconcile
-from webapp.extensions import db
+from webapp.database import db
 
 DRIVERS = 50
 SLICE_S, CONNECTIONS = 1.0, 16

@@ -21,8 +21,8 @@ from bench.rows import insert_sessions, session_id
 from bench.servers import LOAD_CORE, SERVERS_CORE, Program, WebServer
 from bench.slices import Slice, slice_of, table
 from bench.stores import Stores, stores
+from webapp.database import db
 from webapp.driving.cached_sessions import SESSIONS
-from webapp.extensions import db
 
 
 def main() -> None:

@@ -22,7 +22,7 @@ from bench.stores import Stores, stores
 from bench.traffic import Report, Traffic
 from bench.visibility import Visible, Watch
 from webapp.cache import keys
-from webapp.extensions import db
+from webapp.database import db
 
 SEED = 5
 

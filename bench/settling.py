@@ -26,8 +26,8 @@ from webapp.cache.debts import owe
 from webapp.cache.reconcile import reconcile
 from webapp.cache.redis import close_redis
 from webapp.config import Settings
+from webapp.database import db
 from webapp.driving.cached_sessions import SESSIONS
-from webapp.extensions import db
 
 POLL_S = 0.002
 REFUSAL_S = 1.0

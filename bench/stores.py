@@ -29,8 +29,8 @@ from webapp.cache.entries import PENDING_TTL_MS
 from webapp.cache.kinds import Kind
 from webapp.cache.redis import Cache, close_redis
 from webapp.config import Settings
+from webapp.database import db
 from webapp.driving.cached_sessions import SESSIONS
-from webapp.extensions import db
 from webapp.models import Login
 
 TTL_S = 7200

@@ -30,7 +30,7 @@ from bench.servers import CHECKOUT, LOAD_CORE, SERVERS_CORE, Program, WebServer,
 from bench.stores import Stores, stores
 from embedded.ports import LOOPBACK
 from webapp.clock import rfc3339, utcnow
-from webapp.extensions import db
+from webapp.database import db
 from webapp.readings.chunks import CHUNK_SEQS
 
 UPLOADS, READINGS = 20, 10

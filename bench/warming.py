@@ -18,8 +18,8 @@ from bench.rows import insert_sessions, session_id
 from bench.stores import TTL_S, Stores, stores
 from webapp.cache import fills, warming
 from webapp.cache.refresh_ahead import DUE_AT, refresh_ahead
+from webapp.database import db
 from webapp.driving.cached_sessions import SESSIONS
-from webapp.extensions import db
 
 ONE_BY_ONE = 500
 
@@ -69,9 +69,9 @@ def ways(stands: Stores, ids: list[str]) -> Iterator[Way]:
     def in_batches(of: int, among: list[str]) -> int:
         return sum(fills.fill_many(SESSIONS, among[first : first + of]) for first in range(0, len(among), of))
 
-    yield "`fills.warm`, one by one", ONE_BY_ONE, empty, lambda: in_batches(1, ids[:ONE_BY_ONE])
+    yield "`fills.fill_many`, one by one", ONE_BY_ONE, empty, lambda: in_batches(1, ids[:ONE_BY_ONE])
     for size in (50, 200, 500, 1000):
-        yield f"`fills.warm`, {size} at once", len(ids), empty, lambda size=size: in_batches(size, ids)  # type: ignore[misc]
+        yield f"`fills.fill_many`, {size} at once", len(ids), empty, lambda size=size: in_batches(size, ids)  # type: ignore[misc]
 
     def make_due() -> None:
         empty()

@@ -3,7 +3,7 @@
 from flask import Flask
 
 from webapp.cache.redis import Cache, close_redis
-from webapp.extensions import db
+from webapp.database import db
 
 
 def believing(app: Flask) -> Flask:

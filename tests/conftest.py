@@ -16,7 +16,7 @@ from testbed.people import Person
 from webapp import create_app
 from webapp.cache.redis import Cache, close_redis
 from webapp.config import Settings
-from webapp.extensions import db
+from webapp.database import db
 
 REAL_PROCESSES = ("tests/e2e/", "tests/coherence/test_checker.py")
 SECRET = "only-for-tests-0123456789-abcdefghijklmnop"

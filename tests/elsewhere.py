@@ -11,9 +11,10 @@ from sqlalchemy import update
 from testbed.people import PASSWORD, Person
 from tests.answers import assert_refused
 from webapp.accounts import administration
+from webapp.accounts.schemas import AdminChange
 from webapp.auth import logins
 from webapp.clock import utcnow
-from webapp.extensions import db
+from webapp.database import db
 from webapp.models import Login
 
 NEW_PASSWORD = f"{PASSWORD} staple"
@@ -34,8 +35,7 @@ def another_login(person: Person) -> Person:
 def make_admin(app: Flask, person: Person) -> Person:
     """Give somebody the role of an administrator, as `flask users promote` does."""
     with app.app_context():
-        with logins.account_change(person.id) as user:
-            administration.set_role(user, "admin", actor_id=None)
+        administration.change(person.id, AdminChange(role="admin"), actor_id=None)
         db.session.commit()
         db.session.remove()
     return person

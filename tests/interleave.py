@@ -13,9 +13,9 @@ from webapp.cache import fills
 from webapp.cache.entries import Entry, Held
 from webapp.cache.kinds import Kind
 from webapp.cache.redis import Cache
+from webapp.database import db
 from webapp.driving.cached_lists import SESSION_LISTS
 from webapp.driving.cached_sessions import SESSIONS
-from webapp.extensions import db
 
 Act = Callable[[], object]
 

@@ -9,8 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from webapp import database
-from webapp.database import read_connection
-from webapp.extensions import db
+from webapp.database import db, read_connection
 
 
 @pytest.fixture(autouse=True)

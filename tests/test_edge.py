@@ -14,8 +14,8 @@ from testbed.people import Person
 from webapp.auth import tokens
 from webapp.cache import keys
 from webapp.cache.redis import Cache
+from webapp.database import db
 from webapp.edge import Edge
-from webapp.extensions import db
 
 
 class Cost:

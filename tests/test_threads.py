@@ -107,7 +107,7 @@ def test_who_comes_back_goes_before_who_came_later() -> None:
         each.result(PATIENCE_S)
     threads.shutdown()
     assert done[0] == "who was at work"
-    assert done.index("who came back") <= 2  # The stand-in may have had the next one in its hands.
+    assert done.index("who came back") <= 2  # The substitute may have had the next one in its hands.
 
 
 def test_a_thread_of_somebody_elses_has_no_place_to_lend(threads: Threads) -> None:
@@ -120,7 +120,9 @@ def test_a_process_may_be_forked_before_the_first_request() -> None:
     assert threads_of_requests() == 0
 
 
-def test_who_finds_no_room_for_a_stand_in_waits_without_one(threads: Threads, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_finds_no_room_for_a_substitute_waits_without_one(
+    threads: Threads, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail() -> None:
         raise RuntimeError("can't start new thread")
 

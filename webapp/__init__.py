@@ -4,7 +4,7 @@ from flask import Flask
 
 from webapp import accounts, auth, cache, config, database, driving, edge, http, jobs, logs, ops, threads
 
-ROOMS = (logs, database, threads, jobs, cache, http, auth, driving, accounts, ops, edge)
+ROOMS = (logs, database, threads, jobs, cache, http, auth, driving, accounts, edge, ops)
 """From the ground up."""
 
 

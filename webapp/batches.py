@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, delete, inspect, literal, select, text, true, tuple_
 
 from webapp.cache.coherence import NOT_NOTICED
-from webapp.extensions import db
+from webapp.database import db
 from webapp.models import Base
 
 BATCH = 1000

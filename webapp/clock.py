@@ -9,9 +9,7 @@ _BOOT_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # That of m
 
 
 def boottime() -> float:
-    """Return the s since the machine was started, those in which it was suspended included: for measuring how old a
-    belief is.
-    """
+    """Return the s since the machine was started, suspended ones included: for measuring how old a belief is."""
     return time.clock_gettime(_BOOT_CLOCK)
 
 

@@ -6,11 +6,11 @@ Each field is one environment variable of the same name in capitals. A wrong val
 
 import sys
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import limits
 from flask import Flask, current_app
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 MIN_SECRET_BYTES = 32
@@ -30,10 +30,21 @@ MIN_DIFFERENT_CHARACTERS = 8
 MIN_HASH_MEMORY_KIB = 19_456
 """OWASP's Password Storage Cheat Sheet: argon2id with 19 MiB and two iterations."""
 DEVELOPMENT_SECRET = "development-only-secret-that-production-refuses"  # noqa: S105 - production refuses it
-
-
 MIN_READINGS = 4_000
 """A batch counts as up to 3,584 readings; see `driving.limits`."""
+
+
+def _rate(text: str) -> str:
+    try:
+        amount = limits.parse(text).amount
+    except ValueError as error:
+        raise ValueError('must be a rate like "120/minute"') from error
+    if amount < 1:
+        raise ValueError("must allow at least one; RATELIMIT_ENABLED=0 turns the limits off")
+    return text
+
+
+Rate = Annotated[str, AfterValidator(_rate)]
 
 
 class Settings(BaseSettings):
@@ -65,12 +76,12 @@ class Settings(BaseSettings):
     jwt_previous_secret_keys: str = ""
     max_logins_per_user: int = Field(50, ge=1, le=1000)
     ratelimit_enabled: bool = True
-    ratelimit_login_per_address: str = "120/minute"
-    ratelimit_failed_logins_per_account_and_address: str = "10/minute"
-    ratelimit_failed_logins_per_account: str = "100/hour"
-    ratelimit_register_per_address: str = "120/minute"
-    ratelimit_starts_per_account: str = "120/hour"
-    ratelimit_readings_per_account: str = "2000000/day"
+    ratelimit_login_per_address: Rate = "120/minute"
+    ratelimit_failed_logins_per_account_and_address: Rate = "10/minute"
+    ratelimit_failed_logins_per_account: Rate = "100/hour"
+    ratelimit_register_per_address: Rate = "120/minute"
+    ratelimit_starts_per_account: Rate = "120/hour"
+    ratelimit_readings_per_account: Rate = "2000000/day"
     trusted_proxy_hops: int = Field(0, ge=0, le=10)
     forwarded_allow_ips: str = "127.0.0.1"
     cors_origins: str = ""
@@ -94,24 +105,6 @@ class Settings(BaseSettings):
         if url and not url.startswith(("redis://", "rediss://", "unix://")):
             raise ValueError("must begin with redis://, rediss:// or unix:// (a Redis Cluster cannot be the broker)")
         return url
-
-    @field_validator(
-        "ratelimit_login_per_address",
-        "ratelimit_failed_logins_per_account_and_address",
-        "ratelimit_failed_logins_per_account",
-        "ratelimit_register_per_address",
-        "ratelimit_starts_per_account",
-        "ratelimit_readings_per_account",
-    )
-    @classmethod
-    def _name_a_rate(cls, rate: str) -> str:
-        try:
-            amount = limits.parse(rate).amount
-        except ValueError as error:
-            raise ValueError('must be a rate like "120/minute"') from error
-        if amount < 1:
-            raise ValueError("must allow at least one; RATELIMIT_ENABLED=0 turns the limits off")
-        return rate
 
     @field_validator("ratelimit_readings_per_account")
     @classmethod
@@ -139,9 +132,7 @@ class Settings(BaseSettings):
 
     @property
     def jwt_secrets(self) -> list[str]:
-        """The key that signs, and then the previous ones (JWT_PREVIOUS_SECRET_KEYS, with commas), which still
-        verify.
-        """
+        """The key that signs, and the previous ones (JWT_PREVIOUS_SECRET_KEYS, with commas), which still verify."""
         return [self.jwt_secret_key, *_listed(self.jwt_previous_secret_keys)]
 
     @property
@@ -182,13 +173,8 @@ def _listed(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
-def settings() -> Settings:
-    """Return the settings of the current application."""
-    return settings_of(current_app)
-
-
-def settings_of(app: Flask) -> Settings:
-    """Return the settings of an application."""
+def settings(app: Flask = current_app) -> Settings:
+    """Return the settings of an application: the current one, or another."""
     found: Settings = app.config["SETTINGS"]
     return found
 

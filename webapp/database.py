@@ -20,12 +20,17 @@ from typing import Any
 import orjson
 import psycopg
 from flask import Flask, current_app
+from flask_migrate import Migrate
+from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import ColumnElement, Connection, Engine, ExceptionContext, String, create_engine, event, literal_column
 from sqlalchemy.exc import InvalidatePoolError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from webapp.config import Settings, settings_of
-from webapp.extensions import db, migrate
+from webapp.config import Settings, settings
+from webapp.models import Base
+
+db = SQLAlchemy(metadata=Base.metadata, session_options={"expire_on_commit": False})
+migrate = Migrate(compare_type=True, render_as_batch=True)
 
 STATEMENT_TIMEOUT_MS = 2_500
 LOCK_TIMEOUT_MS = 1_000
@@ -105,14 +110,12 @@ class WatchConnection(DeadlineConnection):
 
 def init_app(app: Flask) -> None:
     """Prepare the engine of `app`, and one for reads on the same pool."""
-    settings = settings_of(app)
-    app.config.update(
-        SQLALCHEMY_DATABASE_URI=settings.sqlalchemy_url, SQLALCHEMY_ENGINE_OPTIONS=engine_options(settings)
-    )
+    given = settings(app)
+    app.config.update(SQLALCHEMY_DATABASE_URI=given.sqlalchemy_url, SQLALCHEMY_ENGINE_OPTIONS=engine_options(given))
     db.init_app(app)
     migrate.init_app(app, db)
     with app.app_context():
-        _prepare(db.engine, settings, DeadlineConnection)
+        _prepare(db.engine, given, DeadlineConnection)
         app.extensions["read_engine"] = db.engine.execution_options(isolation_level="AUTOCOMMIT")
 
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from flask import Flask
 
 from webapp.auth import cached_users
-from webapp.auth.cached_users import USERS, CachedUser
-from webapp.auth.guard import Verdict, decide
+from webapp.auth.cached_users import USERS
+from webapp.auth.guard import CachedUser, Verdict, decide
 from webapp.auth.tokens import ACCESS, verified_tokens
 from webapp.cache import keys
 from webapp.cache.entries import parse

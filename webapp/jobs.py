@@ -4,16 +4,16 @@ A job is a hint, never a promise: the database holds all that is to be done, and
 a job that cannot be sent is logged, and the request that wanted it goes on.
 """
 
-from importlib import import_module
 from typing import Any
 
+import kombu.transport.redis  # noqa: F401 - here, or the first request that sends a job would wait for it
 import structlog
 from celery import Celery
 from flask import Flask, current_app
 from kombu.exceptions import OperationalError
 from redis import RedisError
 
-from webapp.config import settings_of
+from webapp.config import settings
 
 log = structlog.get_logger(__name__)
 
@@ -32,33 +32,27 @@ PURGE_EXPIRED = "worker.tasks.purge_expired"
 WARM_EXPIRES_S = 60
 """A warm that waited longer than this is not worth doing, in s."""
 
-TRANSPORT = "kombu.transport.redis"
 PUBLISH_TIMEOUT_S = 0.25
 """How long a request may wait for the broker, in s. Celery's own patience with a hung Redis is over a minute."""
 
 
 def init_app(app: Flask) -> None:
     """Make the producer of `app`, which knows where the broker is, and gives up quickly."""
-    settings = settings_of(app)
+    given = settings(app)
     producer = Celery("producer", set_as_current=False)
     producer.conf.update(
-        broker_url=settings.broker_url,
+        broker_url=given.broker_url,
         broker_connection_timeout=PUBLISH_TIMEOUT_S,
         broker_transport_options={
             "socket_timeout": PUBLISH_TIMEOUT_S,
             "socket_connect_timeout": PUBLISH_TIMEOUT_S,
             "socket_keepalive": True,
         },
-        broker_use_ssl=settings.broker_tls,
-        task_publish_retry=False,
-        task_ignore_result=True,
-        task_serializer="json",
-        accept_content=["json"],
+        broker_use_ssl=given.broker_tls,
     )
     # Made ready here, without a connection: the first request that sends a job would otherwise wait 100 ms for it.
     producer.finalize()
     producer.amqp.router  # noqa: B018 - a property that is computed when it is first read
-    import_module(TRANSPORT)
     app.extensions["producer"] = producer
 
 

@@ -16,7 +16,7 @@ import orjson
 import structlog
 from flask import Flask
 
-from webapp.config import settings_of
+from webapp.config import Settings, settings
 
 
 class Answered(NamedTuple):
@@ -102,12 +102,6 @@ class RequestLog:
         return f"{text}.{int((at - whole) * 1000):03d}Z"
 
 
-def request_form(app: Flask) -> Form | None:
-    """Return how the requests of an application are written, None if they are not."""
-    form: Form | None = app.extensions["request_form"]
-    return form
-
-
 def json_line(answered: Answered, timestamp: str) -> str:
     """Write the line of a request as JSON."""
     fields = {
@@ -130,6 +124,17 @@ def text_line(answered: Answered, timestamp: str) -> str:
     return f"{timestamp} [info     ] request {written}\n"
 
 
+def line_form(given: Settings) -> Form | None:
+    """Return how the lines of requests are written under these settings, None if they are not."""
+    if _level(given) > logging.INFO:
+        return None
+    return json_line if given.app_env == "production" else text_line
+
+
+def _level(given: Settings) -> int:
+    return logging.getLevelNamesMapping()[given.log_level]
+
+
 def _write(text: str) -> None:
     # Standard error may be closed, or its reader gone: then there is nowhere left to say so, and requests go on.
     with suppress(OSError, ValueError):
@@ -141,13 +146,8 @@ request_log = RequestLog()
 
 
 def init_app(app: Flask) -> None:
-    """Send the logs to standard error, in the form for the environment. A process has one form of them: the last
-    application's.
-    """
-    settings = settings_of(app)
-    level, is_json = logging.getLevelNamesMapping()[settings.log_level], settings.app_env == "production"
-    form = json_line if is_json else text_line
-    app.extensions["request_form"] = form if level <= logging.INFO else None
+    """Send the logs to standard error. A process writes them in one form: the last application's."""
+    is_json = settings(app).app_env == "production"
     renderer: Any = structlog.processors.JSONRenderer() if is_json else structlog.dev.ConsoleRenderer(colors=False)
     structlog.configure(
         processors=[
@@ -157,7 +157,7 @@ def init_app(app: Flask) -> None:
             structlog.processors.format_exc_info,
             renderer,
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
+        wrapper_class=structlog.make_filtering_bound_logger(_level(settings(app))),
         # Looked up for each line: whoever replaces standard error, as a test runner does, gets the lines from then on.
         logger_factory=lambda *_: structlog.WriteLogger(sys.stderr),
         cache_logger_on_first_use=False,

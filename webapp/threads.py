@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import structlog
 from flask import Flask
 
-from webapp.config import settings_of
+from webapp.config import settings
 
 log = structlog.get_logger(__name__)
 
@@ -54,11 +54,9 @@ class Places:
                 self._free += 1
 
     def __enter__(self) -> None:
-        """Take a place."""
         self.take()
 
     def __exit__(self, *_: object) -> None:
-        """Give it back."""
         self.give()
 
 
@@ -85,7 +83,7 @@ class Threads(Executor):
     @contextmanager
     def standing_aside(self) -> Iterator[None]:
         """Lend the place of this thread, if it has one, to another for as long as the block waits."""
-        if not hasattr(self._here, "has_place") or not self._has_stand_in():
+        if not hasattr(self._here, "has_place") or not self._has_substitute():
             yield
             return
         self._places.give()
@@ -94,7 +92,7 @@ class Threads(Executor):
         finally:
             self._places.take()
             with self._lock:
-                self._surplus += 1  # Whoever is done next ends: our stand-in, or somebody else.
+                self._surplus += 1  # Whoever is done next ends: our substitute, or somebody else.
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Let each thread end after what it does. Waits for nobody and cancels nothing, whatever is asked."""
@@ -106,12 +104,12 @@ class Threads(Executor):
                 self._started += 1
                 self._start_thread()
 
-    def _has_stand_in(self) -> bool:
+    def _has_substitute(self) -> bool:
         """Start one more thread, if there is room for one in this process."""
         try:
             self._start_thread()
         except RuntimeError as error:
-            log.warning("no_stand_in", error=str(error))
+            log.warning("no_substitute", error=str(error))
             return False
         return True
 
@@ -139,7 +137,7 @@ class Threads(Executor):
 
 def init_app(app: Flask) -> None:
     """Give `app` its threads. None is started yet."""
-    app.extensions["threads"] = Threads(settings_of(app).web_threads)
+    app.extensions["threads"] = Threads(settings(app).web_threads)
 
 
 def threads_of(app: Flask) -> Threads:

@@ -21,7 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from webapp.cache import keys
 from webapp.cache.reconcile import reconcile
 from webapp.cache.redis import get_redis
-from webapp.config import settings, settings_of
+from webapp.config import settings
 
 log = structlog.get_logger(__name__)
 
@@ -69,7 +69,7 @@ class StandIn:
 
     def _run(self, stopped: threading.Event) -> None:
         app = self._make_app()
-        interval_s = settings_of(app).reconcile_interval_s
+        interval_s = settings(app).reconcile_interval_s
         # beat may be starting just now, too.
         next_look_s = PATIENCE * interval_s
         while not stopped.wait(next_look_s):

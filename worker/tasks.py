@@ -7,8 +7,8 @@ from webapp.batches import Budget
 from webapp.cache import drift, warming
 from webapp.cache import reconcile as comparison
 from webapp.cache import refresh_ahead as renewal
+from webapp.database import db
 from webapp.driving import sessions
-from webapp.extensions import db
 from worker import celery, stand_in
 
 log = structlog.get_logger(__name__)
@@ -54,9 +54,7 @@ def measure_drift() -> None:
 @celery.task
 def close_abandoned_sessions() -> None:
     """Close the drives that fell silent, each in a transaction of its own."""
-    silent = sessions.silent_ids(CLOSED_AT_ONCE)
-    db.session.rollback()
-    for session_id in silent:
+    for session_id in sessions.silent_ids(CLOSED_AT_ONCE):
         if sessions.close_if_silent(session_id):
             log.info("session_abandoned", session_id=session_id)
         db.session.commit()

@@ -1,9 +1,23 @@
-"""The project's own gunicorn settings for every peer, but for what is done with our application in gunicorn's hooks."""
+"""The project's own gunicorn settings, for every peer. They are spelled again, because a peer's environment has none of
+our packages to read ours with; tests/contracts/test_processes.py holds the two against each other.
+"""
 
-import runpy
+import os
 from pathlib import Path
 
-HOOKS = ("post_worker_init",)
-
-settings = runpy.run_path(str(Path(__file__).parents[2] / "gunicorn.conf.py"))
-globals().update({name: value for name, value in settings.items() if name.islower() and name not in HOOKS})
+bind = f"{os.environ['HOST']}:{os.environ['PORT']}"
+worker_class = "gthread"
+workers = int(os.environ.get("WEB_CONCURRENCY") or 1)
+threads = int(os.environ.get("WEB_THREADS") or 4)
+reuse_port = True
+preload_app = False
+timeout = 30
+graceful_timeout = 15
+keepalive = 5
+max_requests = 100_000
+max_requests_jitter = 10_000
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None
+control_socket_disable = True
+forwarder_headers = ""
+forwarded_allow_ips = "127.0.0.1"
+accesslog = None

@@ -16,7 +16,7 @@ from webapp.cache.debts import Debts, Owed
 from webapp.cache.entries import Entries, Entry
 from webapp.cache.redis import Cache
 from webapp.cache.trust import Trust
-from webapp.extensions import db
+from webapp.database import db
 
 WEAKENED_BY = "WEAKENED_BY"
 """The environment variable that tells the worker which function makes its application."""

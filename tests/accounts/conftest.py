@@ -13,7 +13,7 @@ from tests.conftest import SECRET
 from webapp import create_app
 from webapp.cache.redis import close_redis
 from webapp.config import Settings
-from webapp.extensions import db
+from webapp.database import db
 
 __all__ = ["make_app", "nothing_leaks", "patience", "settings"]
 

@@ -10,7 +10,7 @@ from sqlalchemy import event, func, insert, select
 
 from webapp.batches import Budget
 from webapp.clock import utcnow
-from webapp.extensions import db
+from webapp.database import db
 from webapp.models import Base, DrivingSession, ReadingChunk, User, new_id
 
 CHUNKS = """

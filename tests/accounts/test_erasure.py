@@ -16,11 +16,11 @@ from webapp import batches
 from webapp.accounts import deletion
 from webapp.batches import Budget
 from webapp.cache.redis import Cache
+from webapp.database import db
 from webapp.driving.cached_lists import SESSION_LISTS
 from webapp.driving.cached_sessions import SESSIONS
 from webapp.driving.documents import WRITTEN
 from webapp.driving.erasure import WITH_THE_READINGS
-from webapp.extensions import db
 from webapp.models import DrivingSession, IdempotentAnswer, ReadingChunk
 
 FOR_EVER = 600.0

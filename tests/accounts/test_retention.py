@@ -11,7 +11,7 @@ from webapp import batches
 from webapp.accounts import retention
 from webapp.batches import Budget
 from webapp.clock import utcnow
-from webapp.extensions import db
+from webapp.database import db
 from webapp.http import idempotency
 from webapp.models import AuditEvent, DrivingSession, IdempotentAnswer, Login, ReadingChunk, User, new_id
 

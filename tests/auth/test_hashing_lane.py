@@ -15,7 +15,7 @@ from tests.attacked import MakeApp
 from tests.elsewhere import at
 from webapp.auth import passwords
 from webapp.auth.passwords import HASHED_AT_ONCE
-from webapp.extensions import db
+from webapp.database import db
 from webapp.threads import Threads
 
 

@@ -23,7 +23,7 @@ from tests.elsewhere import (
     log_out_everywhere,
     make_admin,
 )
-from webapp.accounts import password
+from webapp.accounts import present_password
 from webapp.auth.guard import Caller
 
 
@@ -122,14 +122,14 @@ def test_a_new_password_begins_a_new_login(scene: Scene) -> None:
 def test_a_login_that_was_lost_meanwhile_begins_no_other_one(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, lose_it: Callable[[Scene], None]
 ) -> None:
-    require_password = password.require
+    require = present_password.require
 
     def overtaken(caller: Caller, password: str) -> str:
-        checked = require_password(caller, password)
+        checked = require(caller, password)
         lose_it(scene)  # The guard has let the change through already.
         return checked
 
-    monkeypatch.setattr(password, "require", overtaken)
+    monkeypatch.setattr(present_password, "require", overtaken)
     body = {"current_password": PASSWORD, "new_password": NEW_PASSWORD}
     assert_refused(scene.alice.call("PUT", "/users/me/password", json=body), code="token_revoked")
     assert scene.alice.log_in(), "the old password still opens"

@@ -15,8 +15,8 @@ from webapp.cache.entries import Held
 from webapp.cache.reconcile import MARGIN_S, reconcile
 from webapp.cache.redis import Cache
 from webapp.clock import utcnow
+from webapp.database import db
 from webapp.driving.cached_sessions import SESSIONS
-from webapp.extensions import db
 from webapp.models import DrivingSession, User
 
 

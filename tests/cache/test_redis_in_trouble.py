@@ -9,7 +9,7 @@ from flask import Flask
 
 from testbed.people import Person
 from webapp.cache.redis import Cache
-from webapp.extensions import db
+from webapp.database import db
 
 
 @pytest.fixture(autouse=True)

@@ -12,9 +12,9 @@ from webapp import jobs
 from webapp.auth.cached_users import USERS
 from webapp.cache import fills, warming
 from webapp.cache.redis import Cache
+from webapp.database import db
 from webapp.driving.cached_lists import SESSION_LISTS
 from webapp.driving.cached_sessions import SESSIONS
-from webapp.extensions import db
 from worker.tasks import warm_due, warm_first_reads
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import delete, insert, update
 
 from webapp.cache.coherence import BulkWriteRefused
 from webapp.clock import utcnow
-from webapp.extensions import db
+from webapp.database import db
 from webapp.models import Base, DrivingSession, Login, User, new_id
 
 metadata = Base.metadata

@@ -22,8 +22,8 @@ from webapp.cache.debts import WAIT_S, Debts, owe
 from webapp.cache.entries import Held
 from webapp.cache.redis import Cache
 from webapp.config import Settings
+from webapp.database import db
 from webapp.driving.cached_sessions import SESSIONS
-from webapp.extensions import db
 from webapp.models import DrivingSession, MissedFence
 from webapp.threads import Threads
 

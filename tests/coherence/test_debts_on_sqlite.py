@@ -13,8 +13,8 @@ from webapp.cache.debts import owe
 from webapp.cache.redis import Cache
 from webapp.cache.trust import BELIEF_S
 from webapp.config import Settings
+from webapp.database import db
 from webapp.driving.cached_sessions import SESSIONS
-from webapp.extensions import db
 from webapp.models import MissedFence
 
 SOON_S = BELIEF_S / 5

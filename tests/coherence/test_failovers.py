@@ -21,8 +21,7 @@ from tests.coherence.reading import BYPASS, HIT, MISS, read
 from tests.meanwhile import wait_until
 from webapp import create_app
 from webapp.config import Settings
-from webapp.database import read_connection, timeline_of
-from webapp.extensions import db
+from webapp.database import db, read_connection, timeline_of
 
 PASSWORD_OF_BOTH = "the same for both"
 

@@ -165,7 +165,7 @@ def test_every_transition_of_the_model_is_that_of_the_real_scripts(server_key: S
 
 @pytest.mark.parametrize(
     "garbage",
-    [b"", b"garbage", b"v|", b"v|another-epoch|7|an old row", b"p|another-epoch|7|reader 1", b"\xff\xfe\x00"],
+    [b"", b"garbage", b"v|", b"v|another-stamp|7|an old row", b"p|another-stamp|7|reader 1", b"\xff\xfe\x00"],
 )
 def test_what_is_not_ours_counts_as_absent(cache: Cache, server_key: ServerKey, garbage: bytes) -> None:
     for call in CALLS:

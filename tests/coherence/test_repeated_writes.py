@@ -17,9 +17,9 @@ from webapp.cache import fills
 from webapp.cache.entries import Entry, new_lease_token
 from webapp.cache.redis import Cache
 from webapp.clock import utcnow
+from webapp.database import db
 from webapp.driving.cached_lists import SESSION_LISTS
 from webapp.driving.cached_sessions import SESSIONS
-from webapp.extensions import db
 from webapp.models import DrivingSession
 
 READINGS = {"readings": [{"seq": 0, "t": "2026-01-05T08:00:00Z", "speed_mps": 1.0}]}

@@ -14,12 +14,12 @@ from sqlalchemy import Connection
 
 from testbed.people import Person
 from tests.interleave import Cached, acting_after_load, at_commit, between_commit_and_fence, cached_things
-from webapp.auth.cached_users import USERS, cache_user_session, user_data
+from webapp.auth.cached_users import USERS, cache_user_session, user_document
 from webapp.cache import fills, warming
 from webapp.cache.entries import Entry, Held, new_lease_token
 from webapp.cache.fills import Source
 from webapp.cache.redis import Cache
-from webapp.extensions import db
+from webapp.database import db
 from webapp.models import User
 
 READERS = 8
@@ -199,9 +199,10 @@ def test_readers_of_one_cold_key_cost_one_load(app: Flask, cached: Cached, monke
 
 def test_a_login_that_is_overtaken_leaves_no_lease_behind(app: Flask, cache: Cache, alice: Person) -> None:
     with app.app_context():
-        overtaken = user_data(db.session.get(User, alice.id), [])
+        overtaken = user_document(db.session.get(User, alice.id))
         assert alice.patch("/users/me", json={"full_name": "Alice the second"}).status_code == 200
         cache_user_session(alice.id, overtaken, 15)
-        assert cache.entries.read([USERS.key(alice.id)]) != [Entry(overtaken["version"], "")]
+        [stored] = cache.entries.read([USERS.key(alice.id)])
+        assert stored is not None and "Alice the second" in stored.body
         fills.fill_many(USERS, [alice.id])
         assert fills.get(USERS, alice.id)[1] is Source.HIT

@@ -15,7 +15,7 @@ from webapp.cache.reconcile import reconcile
 from webapp.cache.redis import Cache
 from webapp.clock import utcnow
 from webapp.config import Settings
-from webapp.extensions import db
+from webapp.database import db
 from webapp.models import DrivingSession
 
 

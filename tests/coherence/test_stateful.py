@@ -50,7 +50,7 @@ CHANGES = strategies.sampled_from(
     ]
 )
 A_LIST = b"a list"
-GARBAGE = [None, b"", b"garbage", b"v|", b"v|another-epoch|999|old", b"\xff\xfe\x00", A_LIST]
+GARBAGE = [None, b"", b"garbage", b"v|", b"v|another-stamp|999|old", b"\xff\xfe\x00", A_LIST]
 PROBE_MS, SHORT_BELIEF_S = 20, 0.05
 """How often the second process looks and how long it believes, in place of 100 ms and 0.5 s: writers wait for it."""
 

@@ -17,9 +17,8 @@ from webapp.cache.fills import Source
 from webapp.cache.kinds import MISSING
 from webapp.cache.redis import Cache
 from webapp.clock import utcnow
-from webapp.database import read_connection
+from webapp.database import db, read_connection
 from webapp.driving.cached_sessions import SESSIONS
-from webapp.extensions import db
 from webapp.models import DrivingSession, new_id
 from webapp.readings.summary import summarize
 from worker.tasks import close_abandoned_sessions

@@ -15,8 +15,8 @@ from webapp.cache.debts import owe
 from webapp.cache.redis import Cache, close_redis
 from webapp.clock import utcnow
 from webapp.config import Settings
+from webapp.database import db
 from webapp.driving.cached_sessions import SESSIONS
-from webapp.extensions import db
 from webapp.models import DrivingSession
 
 

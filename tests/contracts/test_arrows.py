@@ -16,7 +16,6 @@ ROOMS = (
     "webapp.threads",
     "webapp.jobs",
     "webapp.models",
-    "webapp.extensions",
     "webapp.database",
     "webapp.cache",
     "webapp.batches",

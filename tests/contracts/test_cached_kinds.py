@@ -16,9 +16,9 @@ from webapp.cache.coherence import BulkWriteRefused
 from webapp.cache.kinds import Kind
 from webapp.cache.redis import Cache
 from webapp.config import Settings
+from webapp.database import db
 from webapp.driving.cached_sessions import SESSION_CACHE_PREFIX, SESSION_CACHE_TTL, SESSIONS
 from webapp.driving.schemas import SessionDocument, SessionListDocument
-from webapp.extensions import db
 from webapp.models import Base, DrivingSession, User
 
 VERSIONED = sorted(
@@ -59,7 +59,10 @@ def defined_kinds() -> set[str]:
 
 
 def test_every_kind_is_registered_and_so_kept_true(cache: Cache) -> None:
-    assert defined_kinds() == {kind.name for kind in cache.kinds} == {kind.name for kind in KINDS} == CHANGES.keys()
+    registered = {kind.name for kind in cache.kinds}
+    assert registered == defined_kinds(), "a room registers its kinds in init_app"
+    assert registered == {kind.name for kind in KINDS}, "tests.interleave lists them for those who need them all"
+    assert registered == CHANGES.keys(), "CHANGES says how each kind changes"
 
 
 def test_a_kind_is_defined_where_it_is_looked_for() -> None:
@@ -90,7 +93,7 @@ def test_a_change_of_a_row_fences_what_is_cached_of_it(app: Flask, cache: Cache,
 
 
 @pytest.mark.parametrize("model", VERSIONED, ids=lambda model: model.__name__)
-def test_a_model_that_has_versions_is_declared(app: Flask, model: type[Base]) -> None:
+def test_a_model_that_has_versions_refuses_bulk_writes(app: Flask, model: type[Base]) -> None:
     column = next(column for column in model.__table__.columns if not column.primary_key)
     with app.app_context(), pytest.raises(BulkWriteRefused):
         db.session.execute(update(model).values({column.name: None}))

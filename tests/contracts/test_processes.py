@@ -3,10 +3,14 @@
 import os
 import re
 import runpy
+import sys
+from pathlib import Path
+from typing import Any
 
+import pytest
 from gunicorn.config import make_settings
 
-from tests.contracts.source_tree import CHECKOUT
+from tests.contracts.source_tree import CHECKOUT, imports
 
 KNOWN_SETTINGS = make_settings()
 LINE = re.compile(r"^(\w+): (.+)$")
@@ -32,14 +36,33 @@ def test_every_line_begins_with_exec() -> None:
     assert [name for name, command in processes().items() if not command.startswith("exec ")] == []
 
 
-def test_the_peers_of_the_benchmarks_have_our_settings_and_none_of_our_hooks() -> None:
+def gunicorn_settings(path: Path) -> dict[str, Any]:
+    """Return what a configuration file says to gunicorn."""
     umask = os.umask(0o077)
     try:
-        ours = runpy.run_path(str(CHECKOUT / "gunicorn.conf.py"))
-        theirs = runpy.run_path(str(CHECKOUT / "bench" / "peers" / "gunicorn.conf.py"))
+        return {name: value for name, value in runpy.run_path(str(path)).items() if name in KNOWN_SETTINGS}
     finally:
         os.umask(umask)  # The settings change it.
-    assert theirs["reuse_port"] == ours["reuse_port"]
-    hooks = {name for name in ours if callable(ours[name]) and name in KNOWN_SETTINGS}
+
+
+def test_the_peers_of_the_benchmarks_have_our_settings_and_none_of_our_hooks(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"HOST": "127.0.0.1", "PORT": "8001", "WEB_CONCURRENCY": "3", "WEB_THREADS": "5"}.items():
+        monkeypatch.setenv(name, value)
+    ours = gunicorn_settings(CHECKOUT / "gunicorn.conf.py")
+    theirs = gunicorn_settings(CHECKOUT / "bench" / "peers" / "gunicorn.conf.py")
+    hooks = {name for name in ours if callable(ours[name])}
     assert hooks == {"post_worker_init"}
-    assert not hooks & theirs.keys()
+    assert theirs == {name: value for name, value in ours.items() if name not in hooks}
+
+
+def test_the_peers_need_none_of_our_packages() -> None:
+    path = CHECKOUT / "bench" / "peers" / "gunicorn.conf.py"
+    assert {name.split(".")[0] for name in imports(path)} <= set(sys.stdlib_module_names)
+
+
+def test_gunicorn_reads_its_settings_from_wherever_it_is_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PORT", "8123")
+    assert gunicorn_settings(CHECKOUT / "gunicorn.conf.py")["bind"].endswith(":8123")

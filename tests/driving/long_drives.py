@@ -7,10 +7,10 @@ from datetime import timedelta
 from typing import Any
 
 from webapp.clock import EPOCH, utcnow
+from webapp.database import db
 from webapp.driving import chunk_rows, intake, sessions, sums
 from webapp.driving.chunk_rows import Content
 from webapp.driving.schemas import ReadingDocument
-from webapp.extensions import db
 from webapp.models import DrivingSession
 from webapp.readings import chunks
 from webapp.readings.chunks import CHUNK_SEQS

@@ -5,7 +5,7 @@ from typing import Any
 from flask import Flask
 from sqlalchemy import update
 
-from webapp.extensions import db
+from webapp.database import db
 from webapp.models import DrivingSession
 
 

@@ -13,8 +13,8 @@ from tests.answers import assert_problem, without_what_differs
 from webapp.cache.fills import load
 from webapp.cache.redis import Cache
 from webapp.clock import rfc3339, utcnow
+from webapp.database import db
 from webapp.driving.cached_sessions import SESSIONS
-from webapp.extensions import db
 from webapp.models import DrivingSession
 
 READINGS = {"readings": [{"seq": 0, "t": "2026-01-05T08:00:00Z", "speed_mps": 9.0}]}

@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from testbed.people import PASSWORD, Person
 from tests.driving.rows import set_row
 from webapp.clock import rfc3339, utcnow
-from webapp.extensions import db
+from webapp.database import db
 from webapp.models import DrivingSession, ReadingSums
 
 START = "2026-01-05T08:00:00.000Z"

@@ -9,7 +9,7 @@ from sqlalchemy import event
 
 from testbed.people import Person
 from webapp.cache.redis import Cache
-from webapp.extensions import db
+from webapp.database import db
 
 
 def test_a_list_is_newest_first_filtered_and_paged(alice: Person) -> None:

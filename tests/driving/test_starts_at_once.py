@@ -15,8 +15,7 @@ from tests.clients import ClientOfItsOwn
 from tests.crowd import all_at_once
 from tests.interleave import after_flush, at_commit
 from tests.meanwhile import Meanwhile
-from webapp.database import read_connection
-from webapp.extensions import db
+from webapp.database import db, read_connection
 
 KEY = {"Idempotency-Key": "start-1"}
 ONE = {"name": "one", "client_session_id": str(uuid4())}

@@ -10,7 +10,7 @@ from testbed.people import Person
 from tests.driving.costs import Cost, counted
 from tests.driving.long_drives import CLOCKS, DRIVE_S, NUMBERINGS, LongDrive, long_drive
 from webapp.clock import rfc3339, utcnow
-from webapp.extensions import db
+from webapp.database import db
 from webapp.readings.chunks import CHUNK_SEQS
 
 BLOCKS = 4_200

@@ -12,9 +12,9 @@ from flask import Flask
 
 from tests.e2e.test_migrations import app_on_an_empty_database as app_on_an_empty_database  # A fixture.
 from webapp.clock import EPOCH, utcnow
+from webapp.database import db
 from webapp.driving import intake, sessions, sums
 from webapp.driving.schemas import ReadingDocument as ReadingBody
-from webapp.extensions import db
 from webapp.models import ReadingSums
 from webapp.readings.chunks import Reading, block_of, encode
 from webapp.readings.partials import partial

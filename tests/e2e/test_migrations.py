@@ -14,7 +14,7 @@ from tests.conftest import SECRET
 from webapp import create_app
 from webapp.cache.redis import close_redis
 from webapp.config import Settings
-from webapp.extensions import db
+from webapp.database import db
 
 
 @pytest.fixture(params=["PostgreSQL", "SQLite"])

@@ -4,15 +4,14 @@ from flask import Blueprint, Response, jsonify
 
 from webapp.accounts import administration
 from webapp.accounts.schemas import AdminChange, UserListDocument
-from webapp.auth import logins
 from webapp.auth.cached_users import user_document
 from webapp.auth.endpoint import endpoint
 from webapp.auth.guard import Administrator
+from webapp.auth.logins import NoSuchAccountError
 from webapp.auth.schemas import UserDocument
-from webapp.extensions import db
+from webapp.database import db
 from webapp.http.errors import Conflict, NotFound
 from webapp.http.paging import PageQuery
-from webapp.models import is_id
 
 blueprint = Blueprint("admin", __name__, url_prefix="/api/v1/admin")
 TAG = "Administration"
@@ -31,19 +30,9 @@ def change_user(caller: Administrator, user_id: str, json: AdminChange) -> Respo
     """Change a user's role or activity. It takes effect on that user's next request."""
     if user_id == caller.user.id:
         raise Conflict("Administrators cannot change their own role or activity.", code="own_account")
-    if not is_id(user_id):
-        raise _no_such_user()
     try:
-        with logins.account_change(user_id) as user:
-            if json.role is not None:
-                administration.set_role(user, json.role, caller.user.id)
-            if json.is_active is not None:
-                administration.set_active(user, json.is_active, caller.user.id)
-    except logins.NoSuchAccountError:
-        raise _no_such_user() from None
+        user = administration.change(user_id, json, caller.user.id)
+    except NoSuchAccountError:
+        raise NotFound("There is no such user.", code="user_not_found") from None
     db.session.commit()
     return jsonify(user_document(user))
-
-
-def _no_such_user() -> NotFound:
-    return NotFound("There is no such user.", code="user_not_found")

@@ -4,6 +4,7 @@ from typing import Any
 
 from sqlalchemy import select
 
+from webapp.accounts.schemas import AdminChange
 from webapp.auth import audit, logins
 from webapp.auth.cached_users import user_document
 from webapp.database import read_connection
@@ -20,15 +21,29 @@ def list_users(which: PageQuery) -> dict[str, Any]:
         return page(connection, query, _NEWEST_FIRST, which, user_document)
 
 
-def set_role(user: User, role: str, actor_id: str | None) -> None:
-    """Give a locked user another role."""
+def change(user_id: str, given: AdminChange, actor_id: str | None) -> User:
+    """Change a user's role or activity. Raises NoSuchAccountError."""
+    with logins.account_change(user_id) as user:
+        if given.role is not None:
+            _set_role(user, given.role, actor_id)
+        if given.is_active is not None:
+            _set_active(user, given.is_active, actor_id)
+    return user
+
+
+def id_of(email: str) -> str | None:
+    """Return the id of the account with an address."""
+    with read_connection() as connection:
+        return connection.scalar(select(User.id).where(User.email == email))
+
+
+def _set_role(user: User, role: str, actor_id: str | None) -> None:
     if user.role != role:
         audit.record(audit.ROLE_CHANGED, user.id, actor_id=actor_id, detail={"from": user.role, "to": role})
         user.role = role
 
 
-def set_active(user: User, is_active: bool, actor_id: str | None) -> None:
-    """Close a locked user's account to logins, or open it. Closing it ends every login."""
+def _set_active(user: User, is_active: bool, actor_id: str | None) -> None:
     if user.is_active != is_active:
         audit.record(audit.ACTIVATED if is_active else audit.DEACTIVATED, user.id, actor_id=actor_id)
         user.is_active = is_active

@@ -16,7 +16,7 @@ import structlog
 from sqlalchemy import exists, or_, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from webapp.accounts import password
+from webapp.accounts import present_password
 from webapp.auth import audit, limits, logins
 from webapp.auth.guard import Caller
 from webapp.batches import BATCH, Budget, delete_rows
@@ -30,16 +30,16 @@ log = structlog.get_logger(__name__)
 IN_THE_REQUEST_S = 1.0
 
 
-def close_account(caller: Caller, given_password: str) -> None:
+def close_account(caller: Caller, password: str) -> None:
     """Close an account for good. Raises 401, 403, 429 or 503.
 
     An empty row stays for a while, so that the reconciler can still tell that cached entries are behind it.
     """
     limits.limit_password_check(caller.user.document["email"])
-    checked = password.require(caller, given_password)
+    checked = present_password.require(caller, password)
     with logins.own_account_change(caller, changes_email=True) as user:
         if user.password_hash != checked:
-            raise password.wrong()
+            raise present_password.wrong()
         logins.revoke(user, "account_deleted")
         audit.record(audit.DELETED, user.id)
         user.email, user.full_name, user.password_hash = None, "", ""

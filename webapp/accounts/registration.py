@@ -4,7 +4,7 @@ from sqlalchemy.exc import IntegrityError
 
 from webapp.accounts.schemas import Registration
 from webapp.auth import audit, passwords
-from webapp.extensions import db
+from webapp.database import db
 from webapp.http.errors import Conflict
 from webapp.models import User
 

@@ -9,15 +9,12 @@ from webapp.batches import BATCH, Budget, delete_children, delete_rows
 from webapp.cache.coherence import NOT_NOTICED
 from webapp.clock import utcnow
 from webapp.config import settings
-from webapp.database import read_connection
-from webapp.extensions import db
+from webapp.database import db, read_connection
 from webapp.http import idempotency
 from webapp.models import AuditEvent, DrivingSession, Login, User
 
 KEPT_AFTER_REVOCATION = timedelta(days=30)
-"""A revoked login is kept this long, or as long as its refresh token lives if that is longer, to answer "what
-happened?".
-"""
+"""A revoked login is kept this long, or for the life of its refresh token if longer, to tell what happened."""
 
 DELETED_ROWS_KEPT = timedelta(days=1)
 """An empty row of something deleted is kept longer than any entry or token that knew it."""

@@ -2,7 +2,7 @@
 
 from flask import Blueprint, Response, jsonify
 
-from webapp.accounts import deletion, password, registration
+from webapp.accounts import deletion, present_password, registration
 from webapp.accounts.schemas import AccountDeletion, PasswordChange, Registration, UserChange
 from webapp.auth import logins
 from webapp.auth.cached_users import user_document
@@ -11,7 +11,7 @@ from webapp.auth.endpoint import endpoint
 from webapp.auth.guard import Caller
 from webapp.auth.limits import limit_registration
 from webapp.auth.schemas import TokensDocument, UserDocument
-from webapp.extensions import db
+from webapp.database import db
 
 blueprint = Blueprint("accounts", __name__, url_prefix="/api/v1")
 TAG = "Users"
@@ -48,10 +48,10 @@ def change_own_account(caller: Caller, json: UserChange) -> Response:
 @endpoint(TokensDocument, 403, tag=TAG)
 def change_password(caller: Caller, json: PasswordChange) -> Response:
     """Change the password: every earlier token is dead, those of this login included. Answers with a new login's."""
-    user, login = password.change(caller, json.current_password, json.new_password, *calling_device())
+    user, login = present_password.change(caller, json.current_password, json.new_password, *calling_device())
     db.session.commit()
     blacklist(caller)
-    return logged_in(user, login, alive=[login.id])
+    return logged_in(user, login)
 
 
 @blueprint.delete("/users/me")

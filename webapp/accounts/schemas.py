@@ -1,10 +1,8 @@
 """Bodies and answers of accounts, as their users and as administrators see them."""
 
-from typing import Literal
-
 from pydantic import BaseModel
 
-from webapp.auth.schemas import Email, FullName, NewPassword, Password, UserDocument
+from webapp.auth.schemas import Email, FullName, NewPassword, Password, Role, UserDocument
 from webapp.http.bodies import RequestBody
 
 
@@ -38,7 +36,7 @@ class AccountDeletion(RequestBody):
 class AdminChange(RequestBody):
     """What administrators change of an account; what is left out stays."""
 
-    role: Literal["driver", "admin"] | None = None
+    role: Role | None = None
     is_active: bool | None = None
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import g, has_request_context, request
 
-from webapp.extensions import db
+from webapp.database import db
 from webapp.models import AuditEvent
 
 LOGIN = "login"

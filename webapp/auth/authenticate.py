@@ -1,6 +1,4 @@
-"""Flask's door to the guard: take the token from the request, fetch what the guard decides from, and act on its
-verdict.
-"""
+"""Flask's door to the guard: fetch what the guard decides from, and act on its verdict."""
 
 from collections.abc import Sequence
 
@@ -9,6 +7,7 @@ from flask import Request, request
 from webapp.auth import cached_users, tokens
 from webapp.auth.cached_users import USERS
 from webapp.auth.guard import Administrator, Caller, Claims, Verdict, decide
+from webapp.auth.logins import revoked
 from webapp.cache import fills, keys
 from webapp.cache.redis import get_cache
 from webapp.http.errors import Forbidden, Unauthorized
@@ -58,5 +57,5 @@ def _admit(claims: Claims, fetched: list[str | None] | None) -> Caller:
         user = cached_users.parse(fills.load(USERS, claims.user_id))
         verdict = decide(claims, is_blacklisted, user)
     if verdict is not Verdict.ACCEPTED or user is None:
-        raise Unauthorized("The token has been revoked.", code="token_revoked")
+        raise revoked()
     return Caller(user, claims)

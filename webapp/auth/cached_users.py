@@ -1,13 +1,14 @@
 """The cached user: the account as a client sees it, and the logins that may call in its name. No password hash."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import orjson
 import structlog
 from sqlalchemy import Connection, and_, select
 
+from webapp.auth.guard import CachedUser
 from webapp.auth.schemas import UserDocument
 from webapp.cache import fills
 from webapp.cache.entries import Entry
@@ -22,25 +23,9 @@ log = structlog.get_logger(__name__)
 _FIELDS = tuple(UserDocument.model_fields)
 
 
-@dataclass(frozen=True, slots=True)
-class CachedUser:
-    """Who a token may speak for. `logins` are the ids of the logins that are not revoked and have not expired."""
-
-    id: str
-    role: str
-    is_active: bool
-    logins: frozenset[str]
-    document: dict[str, Any]
-
-
 def user_document(user: Any) -> dict[str, Any]:
     """Return the user of the HTTP contract, of a `User` or of a row with its columns."""
     return document(UserDocument, user)
-
-
-def user_data(user: Any, logins: Iterable[str]) -> dict[str, Any]:
-    """Return what is cached of a user: the document, the version, and the ids of the logins that are alive."""
-    return {**user_document(user), "version": user.version, "logins": sorted(logins)}
 
 
 def parse(entry: Entry) -> CachedUser | None:
@@ -77,9 +62,14 @@ def _load(connection: Connection, user_ids: Sequence[str]) -> dict[str, Entry]:
     for row in rows:
         logins.setdefault(row.id, []).extend([row.login_id] if row.login_id else [])
     users = {row.id: row for row in rows}
-    return {
-        id: Entry(row.version, orjson.dumps(user_data(row, logins[id])).decode()) for id, row in users.items()
-    } | _tombstones(connection, set(user_ids) - users.keys())
+    return {id: _entry(row, logins[id]) for id, row in users.items()} | _tombstones(
+        connection, set(user_ids) - users.keys()
+    )
+
+
+def _entry(row: Any, logins: Iterable[str]) -> Entry:
+    data = {**user_document(row), "logins": sorted(logins)}
+    return Entry(row.version, orjson.dumps(data).decode())
 
 
 def _tombstones(connection: Connection, user_ids: set[str]) -> dict[str, Entry]:

@@ -1,14 +1,11 @@
 """Logging in with an e-mail address and a password."""
 
-from typing import NamedTuple
-
 from sqlalchemy import Row, select
 
 from webapp.auth import audit, logins, passwords
 from webapp.auth.limits import count_failed_login
 from webapp.auth.schemas import Credentials
-from webapp.database import read_connection
-from webapp.extensions import db
+from webapp.database import db, read_connection
 from webapp.http.errors import Unauthorized, standing
 from webapp.models import Login, User
 
@@ -20,15 +17,7 @@ class _OtherHashError(Exception):
     """The password's hash was changed while we computed."""
 
 
-class Begun(NamedTuple):
-    """A login that has begun, and the ids of all of this user's that are alive."""
-
-    user: User
-    login: Login
-    alive: list[str]
-
-
-def log_in(given: Credentials, user_agent: str | None, ip: str | None) -> Begun:
+def log_in(given: Credentials, user_agent: str | None, ip: str | None) -> tuple[User, Login]:
     """Begin a login. Raises 401 or 503."""
     for _ in range(ATTEMPTS):
         try:
@@ -40,7 +29,7 @@ def log_in(given: Credentials, user_agent: str | None, ip: str | None) -> Begun:
     raise _wrong_credentials()
 
 
-def _begun(given: Credentials, user_agent: str | None, ip: str | None) -> Begun:
+def _begun(given: Credentials, user_agent: str | None, ip: str | None) -> tuple[User, Login]:
     with passwords.turn():
         found = _verified(given)
         new_hash = passwords.hash_password(given.password) if passwords.needs_rehash(found.password_hash) else None
@@ -52,7 +41,7 @@ def _begun(given: Credentials, user_agent: str | None, ip: str | None) -> Begun:
         user.password_hash = new_hash or user.password_hash
         started = logins.start(user, user_agent, ip)
         audit.record(audit.LOGIN, user.id, login_id=started.id)
-        return Begun(user, started, logins.alive(user.id))
+        return user, started
 
 
 def _verified(given: Credentials) -> Row[str, str, bool]:

@@ -5,11 +5,10 @@ import time
 from flask import Response, jsonify, request
 
 from webapp.auth import tokens
-from webapp.auth.cached_users import cache_user_session, user_data
+from webapp.auth.cached_users import USERS
 from webapp.auth.guard import Caller
-from webapp.cache import warm_requests
+from webapp.cache import fills, warm_requests
 from webapp.cache.blacklist import blacklist_token
-from webapp.config import settings
 from webapp.models import Login, User
 
 
@@ -20,9 +19,9 @@ def calling_device() -> tuple[str | None, str | None]:
     return agent[:256] or None, request.remote_addr
 
 
-def logged_in(user: User, login: Login, alive: list[str]) -> Response:
+def logged_in(user: User, login: Login) -> Response:
     """Answer with the tokens of a new login, and have its first reads find the cache filled."""
-    cache_user_session(user.id, user_data(user, alive), settings().access_token_expire_minutes)
+    fills.fill_if_possible(USERS, user.id)
     warm_requests.ask_for_first_reads(user.id)
     return jsonify(tokens.issue(login))
 

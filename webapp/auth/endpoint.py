@@ -21,11 +21,12 @@ from webapp.auth.authenticate import administrator, authenticate
 from webapp.auth.guard import Administrator, Caller
 from webapp.auth.tokens import ACCESS
 from webapp.cache.kinds import Kind
-from webapp.extensions import db
+from webapp.database import db
 from webapp.http.api import BEARER, PUBLIC, describe
 from webapp.http.errors import Problem
 
-View = TypeVar("View", bound=Callable[..., Any])
+Called = Callable[..., Any]
+View = TypeVar("View", bound=Called)
 
 NOT_IN_THE_PATH = ("caller", "json", "query", "headers", "prefetched")
 
@@ -50,7 +51,8 @@ def endpoint(
         parameters = inspect.signature(view, eval_str=True).parameters
         who = parameters["caller"].annotation if "caller" in parameters else None
         told = {*problems, *_problems_of(parameters)}
-        called = describe(view, by_status, told, security=BEARER if who else PUBLIC, tag=tag)
+        heeded = parameters["headers"].annotation.answers if "headers" in parameters else {}
+        called = describe(view, {**by_status, **heeded}, told, security=BEARER if who else PUBLIC, tag=tag)
         route = _settled(_guarded(called, who, tokens, also or {}) if who else called)
         route.is_guarded = who is not None  # type: ignore[attr-defined]
         return cast(View, route)
@@ -71,7 +73,7 @@ def _problems_of(parameters: Mapping[str, inspect.Parameter]) -> set[int]:
     return told
 
 
-def _guarded(view: View, who: type[Caller], tokens: Sequence[str], also: Mapping[str, Kind]) -> View:
+def _guarded(view: Called, who: type[Caller], tokens: Sequence[str], also: Mapping[str, Kind]) -> Called:
     """Let callers in before anything else of the request is looked at."""
 
     @wraps(view)
@@ -81,10 +83,10 @@ def _guarded(view: View, who: type[Caller], tokens: Sequence[str], also: Mapping
             path["prefetched"] = prefetched
         return view(caller=administrator(caller) if who is Administrator else caller, **path)
 
-    return guarded  # type: ignore[return-value]
+    return guarded
 
 
-def _settled(view: View) -> View:
+def _settled(view: Called) -> Called:
     """Leave nothing of a request that was refused or has failed, but what stands all the same."""
 
     @wraps(view)
@@ -98,4 +100,4 @@ def _settled(view: View) -> View:
                 db.session.rollback()
             raise
 
-    return settled  # type: ignore[return-value]
+    return settled

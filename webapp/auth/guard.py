@@ -11,8 +11,7 @@ So a flush, an eviction or an empty restart of Redis costs a query and never rev
 
 from dataclasses import dataclass
 from enum import Enum
-
-from webapp.auth.cached_users import CachedUser
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +24,17 @@ class Claims:
     type: str
     expires_at: int
     generation: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class CachedUser:
+    """Who a token may speak for. `logins` are the ids of the logins that are not revoked and have not expired."""
+
+    id: str
+    role: str
+    is_active: bool
+    logins: frozenset[str]
+    document: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)

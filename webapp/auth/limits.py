@@ -14,9 +14,12 @@ from flask import request
 from webapp.config import settings
 from webapp.http.rate_limits import Limit, rate_limits
 
-SLOWED_DOWN = "1/minute"
-
-CHECKS_PER_ACCOUNT = "20/minute"
+REGISTRATIONS = Limit("register", lambda: settings().ratelimit_register_per_address)
+LOGINS = Limit("login", lambda: settings().ratelimit_login_per_address)
+FAILURES_HERE = Limit("login-failures", lambda: settings().ratelimit_failed_logins_per_account_and_address)
+FAILURES = Limit("account-failures", lambda: settings().ratelimit_failed_logins_per_account)
+SLOWED_DOWN = Limit("login-slow", lambda: "1/minute")
+PASSWORD_CHECKS = Limit("password-checks", lambda: "20/minute")
 """How often one account may have its present password checked from one address while it is logged in. Right ones count,
 too: each takes a core for as long as a login does, and a token that allows for the next one comes with it.
 """
@@ -24,38 +27,30 @@ too: each takes a core for as long as a login does, and a token that allows for 
 
 def limit_registration() -> None:
     """Count a registration from this address. Raises 429."""
-    rate_limits().count(Limit("register", settings().ratelimit_register_per_address), _address())
+    rate_limits().count(REGISTRATIONS, _address())
 
 
 def limit_login(email: str) -> None:
     """Count an attempt from this address, and look at the failures of this account. Raises 429."""
     counters, account = rate_limits(), _account(email)
-    counters.count(Limit("login", settings().ratelimit_login_per_address), _address())
-    counters.require(_failures_here(), account, _address())
-    if counters.is_used_up(_failures_everywhere(), account):
-        counters.require(Limit("login-slow", SLOWED_DOWN), account, _address())
+    counters.count(LOGINS, _address())
+    counters.require(FAILURES_HERE, account, _address())
+    if counters.is_used_up(FAILURES, account):
+        counters.require(SLOWED_DOWN, account, _address())
 
 
 def limit_password_check(email: str) -> None:
     """Count a check of the present password by who is logged in, as an attempt to log in too. Raises 429."""
     limit_login(email)
-    rate_limits().count(Limit("password-checks", CHECKS_PER_ACCOUNT), _account(email), _address())
+    rate_limits().count(PASSWORD_CHECKS, _account(email), _address())
 
 
 def count_failed_login(email: str) -> None:
     """Take note of a failed attempt at this account."""
     counters, account = rate_limits(), _account(email)
-    counters.note(_failures_here(), account, _address())
-    counters.note(_failures_everywhere(), account)
-    counters.note(Limit("login-slow", SLOWED_DOWN), account, _address())
-
-
-def _failures_here() -> Limit:
-    return Limit("login-failures", settings().ratelimit_failed_logins_per_account_and_address)
-
-
-def _failures_everywhere() -> Limit:
-    return Limit("account-failures", settings().ratelimit_failed_logins_per_account)
+    counters.note(FAILURES_HERE, account, _address())
+    counters.note(FAILURES, account)
+    counters.note(SLOWED_DOWN, account, _address())
 
 
 def _account(email: str) -> str:

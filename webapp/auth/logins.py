@@ -17,17 +17,14 @@ from webapp.auth import audit
 from webapp.auth.guard import Caller, Claims
 from webapp.clock import utcnow
 from webapp.config import settings
-from webapp.database import read_connection
-from webapp.extensions import db
+from webapp.database import db, read_connection
 from webapp.http.errors import Unauthorized, standing
-from webapp.models import Login, User
+from webapp.models import Login, User, is_id
 
 log = structlog.get_logger(__name__)
 
 REUSE_GRACE_S = 10
-"""For this long after a rotation the direct parent still gets the current generation: two tabs may refresh at once. In
-s.
-"""
+"""How long after a rotation the direct parent gets the current generation, in s: two tabs may refresh at once."""
 
 
 class NoSuchAccountError(LookupError):
@@ -43,7 +40,7 @@ def account_change(user_id: str, *, changes_email: bool = False) -> Iterator[Use
     the user is locked, or one who refers already, and now wants to change the user too, waits for us and we for them.
     """
     lock = {"key_share": not changes_email}
-    user = db.session.get(User, user_id, with_for_update=lock, populate_existing=True)
+    user = db.session.get(User, user_id, with_for_update=lock, populate_existing=True) if is_id(user_id) else None
     if user is None or user.deleted_at is not None:
         raise NoSuchAccountError(user_id)
     yield user
@@ -114,6 +111,24 @@ def revoke(user: User, reason: str, *, only: str | None = None) -> None:
     db.session.execute(
         query.values(revoked_at=utcnow(), revoke_reason=reason).execution_options(synchronize_session=False)
     )
+
+
+def end(caller: Caller, login_id: str, event: str = audit.LOGIN_REVOKED, reason: str = "revoked") -> bool:
+    """End one of the caller's own logins. Returns whether it was alive. Raises 401."""
+    with own_account_change(caller) as user:
+        # One that is dead already is not told to be so before every process has heard of it.
+        is_alive = login_id in alive(user.id)
+        if is_alive:
+            revoke(user, reason, only=login_id)
+            audit.record(event, user.id, login_id=login_id)
+    return is_alive
+
+
+def end_all(caller: Caller) -> None:
+    """End all of the caller's logins. Raises 401."""
+    with own_account_change(caller) as user:
+        revoke(user, "logout_all")
+        audit.record(audit.LOGOUT_ALL, user.id, login_id=caller.claims.login_id)
 
 
 def require_alive(user: User, login_id: str) -> None:

@@ -14,7 +14,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from argon2.low_level import ARGON2_VERSION
 from flask import Flask, current_app
 
-from webapp.config import Settings, settings_of
+from webapp.config import Settings, settings
 from webapp.http.errors import Unavailable, field_error
 from webapp.threads import Places, Threads, threads_of
 
@@ -73,7 +73,7 @@ class Hashing:
 
 def init_app(app: Flask) -> None:
     """Give `app` its hashing."""
-    app.extensions["hashing"] = Hashing(settings_of(app), threads_of(app))
+    app.extensions["hashing"] = Hashing(settings(app), threads_of(app))
 
 
 def turn() -> AbstractContextManager[None]:

@@ -9,7 +9,7 @@ from webapp.auth.endpoint import endpoint
 from webapp.auth.guard import Caller
 from webapp.auth.limits import limit_login
 from webapp.auth.schemas import Credentials, LoginDocument, LoginListDocument, TokensDocument
-from webapp.extensions import db
+from webapp.database import db
 from webapp.http.errors import NotFound
 from webapp.http.json import document
 from webapp.models import is_id
@@ -43,9 +43,7 @@ def refresh_tokens(caller: Caller) -> Response:
 @endpoint({204: None}, tag=TAG, tokens=(tokens.ACCESS, tokens.REFRESH))
 def log_out(caller: Caller) -> tuple[str, int]:
     """End this login: its access and refresh tokens are dead. Takes either of them as Bearer."""
-    with logins.own_account_change(caller) as user:
-        logins.revoke(user, "logout", only=caller.claims.login_id)
-        audit.record(audit.LOGOUT, user.id, login_id=caller.claims.login_id)
+    logins.end(caller, caller.claims.login_id, audit.LOGOUT, "logout")
     db.session.commit()
     blacklist(caller)
     return "", 204
@@ -55,9 +53,7 @@ def log_out(caller: Caller) -> tuple[str, int]:
 @endpoint({204: None}, tag=TAG)
 def log_out_everywhere(caller: Caller) -> tuple[str, int]:
     """End every login of this user."""
-    with logins.own_account_change(caller) as user:
-        logins.revoke(user, "logout_all")
-        audit.record(audit.LOGOUT_ALL, user.id, login_id=caller.claims.login_id)
+    logins.end_all(caller)
     db.session.commit()
     blacklist(caller)
     return "", 204
@@ -76,21 +72,10 @@ def list_logins(caller: Caller) -> Response:
 @endpoint({204: None}, tag=TAG)
 def revoke_login(caller: Caller, login_id: str) -> tuple[str, int]:
     """Log a device out."""
-    if not is_id(login_id):
-        raise _no_such_login()
-    with logins.own_account_change(caller) as user:
-        # One that is dead already is not told to be so before every process has heard of it.
-        is_alive = login_id in logins.alive(user.id)
-        if is_alive:
-            logins.revoke(user, "revoked", only=login_id)
-            audit.record(audit.LOGIN_REVOKED, user.id, login_id=login_id)
+    was_alive = is_id(login_id) and logins.end(caller, login_id)
     db.session.commit()
-    if not is_alive:
-        raise _no_such_login()
+    if not was_alive:
+        raise NotFound("There is no such login.", code="login_not_found")
     if login_id == caller.claims.login_id:
         blacklist(caller)
     return "", 204
-
-
-def _no_such_login() -> NotFound:
-    return NotFound("There is no such login.", code="login_not_found")

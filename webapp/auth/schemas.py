@@ -29,6 +29,7 @@ def _not_blank(text: str) -> str:
     return text.strip()
 
 
+Role = Literal["driver", "admin"]
 Email = Annotated[str, Field(max_length=320, examples=["alice@example.com"]), AfterValidator(normalize_email)]
 NewPassword = Annotated[str, Field(min_length=MIN_PASSWORD_LENGTH, max_length=MAX_PASSWORD_LENGTH)]
 Password = Annotated[str, Field(min_length=1, max_length=MAX_PASSWORD_LENGTH)]
@@ -48,7 +49,7 @@ class UserDocument(BaseModel):
     id: str
     email: str
     full_name: str
-    role: Literal["driver", "admin"]
+    role: Role
     is_active: bool
     created_at: datetime
 

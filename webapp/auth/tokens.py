@@ -12,15 +12,16 @@ from datetime import timedelta
 from typing import Any
 
 from flask import Flask, current_app
-from flask_jwt_extended import create_access_token, create_refresh_token, decode_token
+from flask_jwt_extended import JWTManager, create_access_token, create_refresh_token, decode_token
 from flask_jwt_extended.exceptions import JWTExtendedException
 from jwt import ExpiredSignatureError, InvalidTokenError
 
 from webapp.auth.guard import Claims
-from webapp.config import settings, settings_of
-from webapp.extensions import jwt
+from webapp.config import settings
 from webapp.http.errors import Unauthorized
 from webapp.models import Login, is_id
+
+jwt = JWTManager()
 
 ALGORITHM = "HS256"
 ISSUER = AUDIENCE = "driving-sessions"
@@ -67,9 +68,9 @@ class VerifiedTokens:
 
 def init_app(app: Flask) -> None:
     """Set flask-jwt-extended up: one algorithm, one place for the token, issuer and audience checked."""
-    settings = settings_of(app)
+    given = settings(app)
     app.config.update(
-        JWT_SECRET_KEY=settings.jwt_secret_key,
+        JWT_SECRET_KEY=given.jwt_secret_key,
         JWT_ALGORITHM=ALGORITHM,
         JWT_DECODE_ALGORITHMS=[ALGORITHM],
         JWT_TOKEN_LOCATION=["headers"],
@@ -78,8 +79,8 @@ def init_app(app: Flask) -> None:
         JWT_ENCODE_AUDIENCE=AUDIENCE,
         JWT_DECODE_AUDIENCE=AUDIENCE,
         JWT_DECODE_LEEWAY=CLOCKS_DIFFER_BY_S,
-        JWT_ACCESS_TOKEN_EXPIRES=timedelta(minutes=settings.access_token_expire_minutes),
-        JWT_REFRESH_TOKEN_EXPIRES=timedelta(days=settings.refresh_token_expire_days),
+        JWT_ACCESS_TOKEN_EXPIRES=timedelta(minutes=given.access_token_expire_minutes),
+        JWT_REFRESH_TOKEN_EXPIRES=timedelta(days=given.refresh_token_expire_days),
         JWT_COOKIE_CSRF_PROTECT=False,  # No cookies, so no claim for them.
     )
     jwt.init_app(app)

@@ -21,7 +21,9 @@ from here, and a fence too early only costs a round trip. A rollback leaves the 
 COMMIT that failed, because its outcome is unknown.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Any
 
 import structlog
@@ -31,12 +33,10 @@ from sqlalchemy.orm import ORMExecuteState, Session, SessionTransaction, UOWTran
 
 from webapp.cache import warm_requests
 from webapp.cache.debts import Owed, owe
-from webapp.cache.entries import Floors
-from webapp.cache.kinds import Changes, Kind, Versions
+from webapp.cache.kinds import Changes, Kind, VersionsById
 from webapp.cache.redis import get_cache
 from webapp.clock import boottime
-from webapp.database import timeline_of
-from webapp.extensions import db
+from webapp.database import db, timeline_of
 
 log = structlog.get_logger(__name__)
 
@@ -61,18 +61,18 @@ class Pending:
     debts: list[str] = field(default_factory=list)
     committed_at: float | None = None
 
-    def add(self, kind: Kind, versions: Versions) -> None:
-        """Have things of a kind fenced, at the highest versions that were asked for."""
-        for id, version in versions.items():
+    def add(self, kinds: Iterable[Kind], versions: VersionsById) -> None:
+        """Have things of these kinds fenced, at the highest versions that were asked for."""
+        for kind, (id, version) in product(kinds, versions.items()):
             key = kind.key(id)
             self.floors[key] = max(version, self.floors.get(key, 0))
 
 
 def confirm(session: Session, unchanged: Any) -> None:
     """Fence, with the next commit, what is cached of a row, at the version that this transaction has read."""
-    for kind in get_cache().kinds:
-        if isinstance(unchanged, kind.version.model):
-            _pending(session).add(kind, kind.version.of_unchanged(session, [(unchanged, False)]))
+    for version, kinds in get_cache().kinds.by_version():
+        if isinstance(unchanged, version.model):
+            _pending(session).add(kinds, version.of_unchanged(session, [(unchanged, False)]))
 
 
 @event.listens_for(db.session, "after_flush")
@@ -82,10 +82,10 @@ def _note(session: Session, _context: UOWTransaction) -> None:
         *((obj, False) for obj in session.dirty if session.is_modified(obj)),
         *((obj, True) for obj in session.deleted),
     ]
-    for kind in get_cache().kinds:
-        of_model = [(obj, is_deleted) for obj, is_deleted in changed if isinstance(obj, kind.version.model)]
+    for version, kinds in get_cache().kinds.by_version():
+        of_model = [(obj, is_deleted) for obj, is_deleted in changed if isinstance(obj, version.model)]
         if of_model:
-            _pending(session).add(kind, kind.version.of_changed(session, of_model))
+            _pending(session).add(kinds, version.of_changed(session, of_model))
 
 
 @event.listens_for(db.session, "before_commit")
@@ -149,9 +149,8 @@ def _fenced(pending: Pending, operation: str) -> bool:
     cache = get_cache()
     if cache.trust.is_out_of_reach:
         return False
-    floors: Floors = pending.floors
     try:
-        pending.turned |= cache.entries.fence(floors, pending.timeline)
+        pending.turned |= cache.entries.fence(pending.floors, pending.timeline)
     except RedisError as error:
         cache.trust.doubt(error, operation=operation)
         return False

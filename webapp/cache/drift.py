@@ -5,6 +5,7 @@ now is a drift, whatever happened meanwhile. An entry of the same version must h
 exact.
 """
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -21,12 +22,13 @@ log = structlog.get_logger(__name__)
 
 BATCH = 200
 
+BUDGET_S = 5.0
+"""How long one run may take, in s. The next one goes on where it stopped."""
+
 
 @dataclass
 class DriftReport:
-    """How many entries were compared, how many said something else than the database, and how many of those were
-    healed.
-    """
+    """How many entries were compared, how many said something else than the database, and how many were healed."""
 
     compared: int = 0
     drifted: int = 0
@@ -41,21 +43,21 @@ def measure(sample: int) -> DriftReport:
     """
     cache = get_cache()
     cache.trust.settle()
-    report, seen = DriftReport(), set[str]()
-    for cursor, found in _round_trip():
+    report, seen, deadline = DriftReport(), set[str](), time.monotonic() + BUDGET_S
+    for cursor, found in _once_round():
         fresh = [key for key in found if key not in seen]
         seen.update(fresh)
         for kind, ids in cache.kinds.by_kind(fresh):
             _compare(kind, ids, report)
         _note_cursor(cursor)
-        if report.compared >= sample:
+        if report.compared >= sample or time.monotonic() > deadline:
             break
     if report.drifted:
         log.error("cache_drift", compared=report.compared, drifted=report.drifted, healed=report.healed)
     return report
 
 
-def _round_trip() -> Iterator[tuple[int, list[str]]]:
+def _once_round() -> Iterator[tuple[int, list[str]]]:
     """Walk over all keys, from where the last run stopped, once round. Yields cursors and keys."""
     redis = get_redis()
     cursor = int(redis.get(keys.DRIFT_CURSOR) or 0)

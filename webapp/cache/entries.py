@@ -36,10 +36,7 @@ PENDING_TTL_MS = 10_000
 BELOW_EVERY_FLOOR = -1
 
 DELETED = 2**53 - 1
-"""A version above every version: the floor of a row that is gone. The largest integer that Lua's numbers hold
-exactly.
-"""
-
+"""A version above every version: the floor of a row that is gone. The largest integer that Lua holds exactly."""
 
 HEADER_LENGTH = 63
 """More characters than state, stamp and version take together."""

@@ -96,9 +96,7 @@ def fill(kind: Kind, id: str) -> tuple[Entry, Source]:
 
 
 def fill_if_possible(kind: Kind, id: str) -> bool:
-    """Fill one entry unless somebody has, and say whether it was done. That Redis or the database is away is no error:
-    readers will fill.
-    """
+    """Fill one entry unless somebody has, and say whether it was done. An outage is no error: readers will fill."""
     cache = get_cache()
     if not cache.trust.believes():
         return False
@@ -156,9 +154,7 @@ def fill_many(kind: Kind, ids: Sequence[str]) -> int:
 
 
 def refresh(kind: Kind, ids: Sequence[str]) -> int:
-    """Load many ids and put them in place of their values, which begins their TTL anew. Return how many were
-    renewed.
-    """
+    """Load many ids and put them in place of their values, for a whole TTL. Return how many were renewed."""
     if not ids:
         return 0
     timeline = get_cache().stamp.timeline

@@ -1,6 +1,4 @@
-"""The Redis keys that are no kind's, as constants and functions. Those of a cached thing are made by its `Kind`; no key
-is spelled anywhere else.
-"""
+"""The Redis keys that are no kind's: those are made by their `Kind`. No key is spelled anywhere else."""
 
 WARM_DUE = "warm:due"
 WARM_SCHEDULED = "warm:scheduled"

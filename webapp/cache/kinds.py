@@ -6,10 +6,10 @@ are registered, and needs to know nothing else of them.
 """
 
 import hashlib
-import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from inspect import get_annotations
 from typing import Any, Protocol
 
 import orjson
@@ -18,18 +18,19 @@ from sqlalchemy import Connection, select
 from sqlalchemy.orm import Session
 
 from webapp.cache.entries import DELETED, Entry
-from webapp.models import Base
+from webapp.models import Base, is_id
 
 MISSING = Entry(version=0, body="")
 """What is cached of a row that does not exist. A row that is inserted later begins at version 1, and fences it."""
 
 MISSING_TTL_S = 30
 
+WORDS = ("title", "description", "examples")
+
 Changes = Sequence[tuple[Any, bool]]
 """Objects that a transaction has written, each with whether it was deleted."""
 
-Versions = Mapping[str, int]
-"""Versions by id."""
+VersionsById = Mapping[str, int]
 
 
 class Version(Protocol):
@@ -39,10 +40,10 @@ class Version(Protocol):
     def model(self) -> type[Base]:
         """The model whose changed rows make a thing of this kind old."""
 
-    def of_changed(self, session: Session, changes: Changes) -> Versions:
+    def of_changed(self, session: Session, changes: Changes) -> VersionsById:
         """Return what changed rows fence: the version that each thing has from now on. Asked inside the flush, once."""
 
-    def of_unchanged(self, session: Session, unchanged: Changes) -> Versions:
+    def of_unchanged(self, session: Session, unchanged: Changes) -> VersionsById:
         """Return the versions that things have as a transaction reads them: a repeated write left their rows alone."""
 
     def changed_since(self, connection: Connection, since: datetime) -> Iterable[tuple[str, int]]:
@@ -55,7 +56,7 @@ class RowVersion:
 
     model: type[Any]
 
-    def of_changed(self, _session: Session, changes: Changes) -> Versions:
+    def of_changed(self, _session: Session, changes: Changes) -> VersionsById:
         """Return the versions of rows as they are after the flush."""
         return {row.id: DELETED if is_deleted else row.version for row, is_deleted in changes}
 
@@ -80,6 +81,7 @@ class Kind:
     version: the model whose changes fence it, and how it is numbered.
     load: the entries of many ids, in one SELECT of columns; an id without a row is left out.
     shape: the types that a body is made from and parsed to. What was cached with other shapes counts as absent.
+    layout: raised when a body is made otherwise from the same shapes.
     ttl_s: how long an entry lives, in s.
     is_exact: whether two loads at one version give the same body.
     is_warmed: whether the worker warms it after a change, and renews what is read before it expires.
@@ -92,6 +94,7 @@ class Kind:
     load: Callable[[Connection, Sequence[str]], Mapping[str, Entry]]
     shape: tuple[type, ...]
     ttl_s: Callable[[], int]
+    layout: int = 1
     is_exact: bool = True
     is_warmed: bool = False
     first_reads: Callable[[Connection, str], Iterable[str]] = no_reads
@@ -115,12 +118,20 @@ class Kinds:
         self._by_prefix[kind.prefix] = kind
 
     def by_kind(self, keys: Iterable[str]) -> list[tuple[Kind, list[str]]]:
-        """Sort keys by their kinds, as ids; those of no kind are left out."""
+        """Sort keys by their kinds, as ids. Those of no kind, and what others keep under such keys, are left out."""
         ids: dict[str, list[str]] = {}
         for key in keys:
             prefix, colon, id = key.partition(":")
-            ids.setdefault(prefix + colon, []).append(id)
+            if is_id(id):
+                ids.setdefault(prefix + colon, []).append(id)
         return [(kind, ids[kind.prefix]) for kind in self if kind.prefix in ids]
+
+    def by_version(self) -> list[tuple[Version, list[Kind]]]:
+        """Sort the kinds by how they are numbered: several may have one version, which rises once for them all."""
+        kinds: dict[Version, list[Kind]] = {}
+        for kind in self:
+            kinds.setdefault(kind.version, []).append(kind)
+        return list(kinds.items())
 
     def warmed(self, keys: Iterable[str]) -> list[str]:
         """Return those of many keys that the worker warms."""
@@ -129,7 +140,7 @@ class Kinds:
 
     def form(self) -> str:
         """Name the form that bodies have: another name for any other shapes."""
-        shapes = {kind.name: [_told(shape) for shape in kind.shape] for kind in self}
+        shapes = {kind.name: [kind.layout, *map(_told, kind.shape)] for kind in self}
         return hashlib.sha256(orjson.dumps(shapes, option=orjson.OPT_SORT_KEYS)).hexdigest()[:8]
 
     def __iter__(self) -> Iterator[Kind]:
@@ -137,4 +148,12 @@ class Kinds:
 
 
 def _told(shape: type) -> Any:
-    return shape.model_json_schema() if issubclass(shape, BaseModel) else str(inspect.get_annotations(shape))
+    return _wordless(shape.model_json_schema()) if issubclass(shape, BaseModel) else str(get_annotations(shape))
+
+
+def _wordless(schema: Any) -> Any:
+    """Leave out what a document says of itself in words: it changes no body."""
+    if isinstance(schema, dict):
+        told = {name: part for name, part in schema.items() if name not in WORDS or isinstance(part, dict)}
+        return {name: _wordless(part) for name, part in told.items()}
+    return [_wordless(part) for part in schema] if isinstance(schema, list) else schema

@@ -23,9 +23,8 @@ from webapp.cache.hot_connections import HotConnections
 from webapp.cache.kinds import Kind, Kinds
 from webapp.cache.stamp import Stamp, is_replica, server_of
 from webapp.cache.trust import Trust
-from webapp.config import Settings, settings_of
-from webapp.database import watch_engine
-from webapp.extensions import db
+from webapp.config import Settings, settings
+from webapp.database import db, watch_engine
 from webapp.threads import threads_of
 
 log = structlog.get_logger(__name__)
@@ -34,9 +33,7 @@ COMMAND_TIMEOUT_S = 0.1
 """How long one command or one connection attempt may take, in s."""
 
 POOL_TIMEOUT_S = 0.5
-"""How long a command waits for a free connection, in s. A busy pool says nothing about Redis, and must not be
-doubted.
-"""
+"""How long a command waits for a free connection, in s. A busy pool says nothing about Redis: no doubt follows."""
 
 MIN_SHARED_CONNECTIONS = 2
 INSPECTING_CONNECTIONS = 1
@@ -71,8 +68,7 @@ class SharedConnections(CurrentConnections, BlockingConnectionPool):
 
 
 class Cache:
-    """What one application holds of Redis: its kinds, the clients, the protocol over them, and whether it may be
-    believed.
+    """What one application holds of Redis: its kinds, clients, the protocol, and whether it may be believed.
 
     `engine` is the application's database, and `watch_engine` a way of its own to it, for looking at the debts alone.
     `inspection` is for whoever looks at many entries without reading them: what it looks at does not count as used.
@@ -188,9 +184,9 @@ def init_redis(app: Flask) -> Cache:
 
     The room's `init_app`, under the name that the mission gives it, as `close_redis` and `redis_health_check`.
     """
-    settings = settings_of(app)
+    given = settings(app)
     with app.app_context():
-        cache = Cache(settings, watch_engine(settings), db.engine, threads_of(app).standing_aside)
+        cache = Cache(given, watch_engine(given), db.engine, threads_of(app).standing_aside)
     app.extensions["cache"] = cache
     return cache
 

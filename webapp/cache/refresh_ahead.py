@@ -36,7 +36,7 @@ def refresh_ahead() -> int:
     if not redis.set(lock, "1", nx=True, px=LOCK_TTL_MS):
         return 0
     try:
-        found = (each for keys in _scan() for each in cache.kinds.by_kind(keys))
+        found = (each for scanned in _scan() for each in cache.kinds.by_kind(scanned))
         return sum(fills.refresh(kind, _hot(kind, ids)) for kind, ids in found if kind.is_warmed)
     finally:
         redis.delete(lock)

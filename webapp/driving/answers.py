@@ -1,7 +1,6 @@
 """The headers of a read of a session: the same from Flask's route and from the edge."""
 
 from webapp.cache.fills import Source
-from webapp.http.conditional import etag
 
 CACHE_STATUS = {
     Source.HIT: "session-cache; hit",
@@ -18,8 +17,3 @@ def private_headers(source: Source) -> list[tuple[str, str]]:
         ("Vary", "Authorization"),
         ("Cache-Status", CACHE_STATUS[source]),
     ]
-
-
-def read_headers(version: int, source: Source) -> list[tuple[str, str]]:
-    """Return the headers of a session that is read: its ETag, and those of `private_headers`."""
-    return [("ETag", etag(version)), *private_headers(source)]

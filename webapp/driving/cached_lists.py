@@ -1,6 +1,7 @@
 """The cached list: the newest page of a driver's sessions, as `GET /sessions` answers it without filters."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -9,7 +10,7 @@ from sqlalchemy import Connection, bindparam, select, update
 from sqlalchemy.orm import Session
 
 from webapp.cache.entries import Entry
-from webapp.cache.kinds import Changes, Kind, Versions
+from webapp.cache.kinds import Changes, Kind, VersionsById
 from webapp.config import settings
 from webapp.driving import queries
 from webapp.driving.documents import session_row
@@ -25,18 +26,19 @@ _RAISE_COUNTER = (
 )
 
 
+@dataclass(frozen=True)
 class ListVersion:
     """A counter on the user's row that every change of one of the user's sessions raises, in the same transaction."""
 
-    model = DrivingSession
+    model: type[DrivingSession] = DrivingSession
 
-    def of_changed(self, session: Session, changes: Changes) -> Versions:
+    def of_changed(self, session: Session, changes: Changes) -> VersionsById:
         """Raise the counter of every driver one of whose sessions changed."""
         # In the order of the ids, so that two transactions cannot wait for each other.
         user_ids = sorted({changed.user_id for changed, _ in changes})
         return {user_id: _raise_counter(session, user_id) for user_id in user_ids}
 
-    def of_unchanged(self, session: Session, unchanged: Changes) -> Versions:
+    def of_unchanged(self, session: Session, unchanged: Changes) -> VersionsById:
         """Return the counters as they are."""
         return _counters(session.connection(), {drive.user_id for drive, _ in unchanged})
 

@@ -11,10 +11,12 @@ from webapp.cache.entries import Entry
 from webapp.cache.fills import Source
 from webapp.cache.kinds import Kind, RowVersion
 from webapp.config import settings
+from webapp.database import read_connection
 from webapp.driving import queries
 from webapp.driving.documents import session_document
 from webapp.driving.schemas import SessionDocument
 from webapp.models import DrivingSession
+from webapp.models.driving_session import ACTIVE
 
 SESSION_CACHE_PREFIX = "session:"
 SESSION_CACHE_TTL = 300
@@ -51,6 +53,16 @@ def get(session_id: str) -> tuple[CachedSession | None, Source]:
     """Return a session through the cache, and where it came from."""
     entry, source = fills.get(SESSIONS, session_id)
     return parse(entry), source
+
+
+def get_active(user_id: str) -> tuple[CachedSession | None, Source]:
+    """Return a driver's session that is going on."""
+    with read_connection() as connection:
+        session_id = queries.active_id(connection, user_id)
+    session, source = get(session_id) if session_id else (None, Source.MISS)
+    if session is None or orjson.loads(session.json)["status"] != ACTIVE:  # It may have ended since.
+        return None, source
+    return session, source
 
 
 def _load(connection: Connection, session_ids: Sequence[str]) -> dict[str, Entry]:

@@ -9,13 +9,10 @@ from sqlalchemy import Select, select, update
 
 from webapp.batches import BATCH, Budget, delete_children
 from webapp.cache.coherence import NOT_NOTICED
-from webapp.cache.redis import get_redis
+from webapp.cache.redis import get_cache
 from webapp.clock import utcnow
-from webapp.database import read_connection
-from webapp.driving.cached_lists import SESSION_LISTS
-from webapp.driving.cached_sessions import SESSIONS
+from webapp.database import db, read_connection
 from webapp.driving.documents import WRITTEN
-from webapp.extensions import db
 from webapp.models import DrivingSession
 
 log = structlog.get_logger(__name__)
@@ -71,8 +68,9 @@ def _write(session_ids: Sequence[str], **values: Any) -> None:
 
 
 def _drop_cached(user_id: str, session_ids: Sequence[str]) -> None:
-    """Take what a person wrote out of Redis, too. An absent key is always safe; what cannot be dropped expires."""
+    """Take what a person wrote out of Redis, too, as whatever it is cached. What cannot be dropped expires."""
+    cache = get_cache()
     try:
-        get_redis().unlink(SESSION_LISTS.key(user_id), *map(SESSIONS.key, session_ids))
+        cache.client.unlink(*(kind.key(id) for kind in cache.kinds for id in (user_id, *session_ids)))
     except RedisError as error:
         log.warning("cached_drives_not_dropped", drives=len(session_ids), error=type(error).__name__)

@@ -14,13 +14,13 @@ MAX_BLOCKS_OF_BATCH, and a few nodes above each.
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from operator import itemgetter
-from typing import Any, Literal
+from typing import Any
 
 from webapp.clock import at_epoch_ms, epoch_ms, rfc3339, utcnow
+from webapp.database import db
 from webapp.driving import chunk_rows, merging, sums
 from webapp.driving.schemas import ReadingDocument
-from webapp.driving.sessions import MAX_FUTURE, confirm, record_contact, told
-from webapp.extensions import db
+from webapp.driving.sessions import MAX_FUTURE, note_contact, told
 from webapp.http.errors import Conflict
 from webapp.models import DrivingSession
 from webapp.models.driving_session import ACTIVE
@@ -52,8 +52,7 @@ def take_in(session: DrivingSession, batch: Sequence[ReadingDocument]) -> dict[s
     if accepted:
         _update(session, accepted, now)
     else:
-        record_contact(session.id, now)
-        confirm(session)
+        note_contact(session)
     db.session.flush()
     return {
         "accepted": len(accepted),
@@ -112,8 +111,7 @@ def _store(session: DrivingSession, offered: Placed) -> tuple[Placed, list[chunk
 
 def _update(session: DrivingSession, accepted: Sequence[chunks.Reading], now: datetime) -> None:
     latest = at_epoch_ms(max(reading["t"] for reading in accepted))
-    status: Literal["live", "final"] = "live" if session.status == ACTIVE else "final"
-    session.summary = summarize(sums.whole(session.sums), status)
+    session.summary = summarize(sums.whole(session.sums), "live" if session.status == ACTIVE else "final")
     session.readings_count += len(accepted)
     session.last_seq = max(session.last_seq if session.last_seq is not None else -1, *(r["seq"] for r in accepted))
     session.last_reading_at = max(session.last_reading_at or latest, latest)

@@ -10,31 +10,16 @@ from collections.abc import Sequence
 from webapp.config import settings
 from webapp.driving.intake import MAX_BLOCKS_OF_BATCH
 from webapp.driving.schemas import ReadingDocument
-from webapp.http.rate_limits import Limit, rate_limits
+from webapp.http.rate_limits import Limit
 from webapp.readings.chunks import CHUNK_SEQS, block_of
+
+STARTS = Limit("starts", lambda: settings().ratelimit_starts_per_account)
+"""Of drives that an account started, and of answers that are kept for it under keys of its own."""
+
+READINGS = Limit("readings", lambda: settings().ratelimit_readings_per_account)
 
 IN_ORDER = 2
 """Blocks that a small batch in order touches. Each further one takes about as long as an upload of all it may hold."""
-
-
-def require_start(user_id: str) -> None:
-    """Refuse a start of an account that has none left: 429."""
-    rate_limits().require(_starts(), user_id)
-
-
-def note_start(user_id: str) -> None:
-    """Count a drive that this account started, or an answer that is kept for it under a key of its own."""
-    rate_limits().note(_starts(), user_id)
-
-
-def require_readings(user_id: str, cost: int) -> None:
-    """Refuse a batch of an account that has not as much left: 429."""
-    rate_limits().require(_readings(), user_id, amount=cost)
-
-
-def note_readings(user_id: str, cost: int) -> None:
-    """Count a batch of this account that was answered."""
-    rate_limits().note(_readings(), user_id, amount=cost)
 
 
 def cost_of(batch: Sequence[ReadingDocument]) -> int:
@@ -45,11 +30,3 @@ def cost_of(batch: Sequence[ReadingDocument]) -> int:
     """
     blocks = min(len({block_of(reading.seq) for reading in batch}), MAX_BLOCKS_OF_BATCH)
     return max(len(batch), (blocks - IN_ORDER) * CHUNK_SEQS)
-
-
-def _starts() -> Limit:
-    return Limit("starts", settings().ratelimit_starts_per_account)
-
-
-def _readings() -> Limit:
-    return Limit("readings", settings().ratelimit_readings_per_account)

@@ -3,16 +3,16 @@
 from collections.abc import Sequence
 
 import orjson
-from flask import Blueprint, Response, url_for
+from flask import Blueprint, Response, jsonify, url_for
 
 from webapp.auth import logins
 from webapp.auth.endpoint import endpoint
 from webapp.auth.guard import Caller
 from webapp.cache import fills
 from webapp.cache.fills import Source
-from webapp.database import read_connection
+from webapp.database import db, read_connection
 from webapp.driving import cached_sessions, intake, limits, queries, sessions
-from webapp.driving.answers import private_headers, read_headers
+from webapp.driving.answers import private_headers
 from webapp.driving.cached_lists import SESSION_LISTS, list_page
 from webapp.driving.cached_sessions import SESSIONS, CachedSession
 from webapp.driving.documents import session_document
@@ -26,13 +26,12 @@ from webapp.driving.schemas import (
     SessionListDocument,
     SessionStart,
 )
-from webapp.extensions import db
 from webapp.http import idempotency
 from webapp.http.conditional import IfMatch, IfNoneMatch, etag, mismatch
 from webapp.http.errors import NotFound
 from webapp.http.idempotency import IdempotencyKey
+from webapp.http.rate_limits import rate_limits
 from webapp.models import DrivingSession, is_id
-from webapp.models.driving_session import ACTIVE
 
 blueprint = Blueprint("driving", __name__, url_prefix="/api/v1")
 TAG, JSON = "Driving sessions", "application/json"
@@ -49,7 +48,7 @@ def start_session(caller: Caller, json: SessionStart, headers: IdempotencyKey) -
         nonlocal is_counted
         session, is_new = sessions.start(user_id, json)
         if is_counted := is_new or key is not None:
-            limits.require_start(user_id)
+            rate_limits().require(limits.STARTS, user_id)
         logins.hold_account(user_id)
         return _session_response(session, 201, Location=url_for("driving.get_session", session_id=session.id))
 
@@ -59,7 +58,7 @@ def start_session(caller: Caller, json: SessionStart, headers: IdempotencyKey) -
     response = idempotency.answer_once(user_id, key, work, confirm)
     db.session.commit()
     if is_counted:
-        limits.note_start(user_id)
+        rate_limits().note(limits.STARTS, user_id)
     return response
 
 
@@ -72,17 +71,15 @@ def list_sessions(caller: Caller, query: ListQuery) -> Response:
         return _private(Response(entry.body, mimetype=JSON), source)
     with read_connection() as connection:
         page = list_page(connection, queries.filtered(caller.user.id, query), query)
-    return _private(Response(orjson.dumps(page), mimetype=JSON), Source.BYPASS)
+    return _private(jsonify(page), Source.BYPASS)
 
 
 @blueprint.get("/sessions/active")
 @endpoint(SessionDocument, 404, tag=TAG)
 def get_active_session(caller: Caller, headers: IfNoneMatch) -> Response:
     """Return the drive that is going on."""
-    with read_connection() as connection:
-        session_id = queries.active_id(connection, caller.user.id)
-    session, source = cached_sessions.get(session_id) if session_id else (None, Source.MISS)
-    if session is None or orjson.loads(session.json)["status"] != ACTIVE:  # It may have ended since.
+    session, source = cached_sessions.get_active(caller.user.id)
+    if session is None:
         raise NotFound("No drive is active.", code="no_active_session")
     return _read(caller, session, source, headers)
 
@@ -133,11 +130,11 @@ def upload_readings(caller: Caller, session_id: str, json: ReadingBatch) -> Resp
     """Upload readings: late, out of order and repeated ones are welcome."""
     _require_id(session_id)
     cost = limits.cost_of(json.readings)
-    limits.require_readings(caller.user.id, cost)
+    rate_limits().require(limits.READINGS, caller.user.id, amount=cost)
     receipt = intake.take_in(sessions.locked(caller.user.id, session_id), json.readings)
     db.session.commit()
-    limits.note_readings(caller.user.id, cost)
-    return Response(orjson.dumps(receipt), mimetype=JSON)
+    rate_limits().note(limits.READINGS, caller.user.id, amount=cost)
+    return jsonify(receipt)
 
 
 def _require_id(session_id: str) -> None:
@@ -155,7 +152,8 @@ def _locked(caller: Caller, session_id: str, headers: IfMatch) -> DrivingSession
 
 
 def _session_response(session: DrivingSession, status: int = 200, **headers: str) -> Response:
-    response = Response(orjson.dumps(session_document(session)), status=status, mimetype=JSON)
+    response = jsonify(session_document(session))
+    response.status_code = status
     response.headers.update({"ETag": etag(session.version), **headers})
     return response
 
@@ -166,8 +164,8 @@ def _read(caller: Caller, session: CachedSession | None, source: Source, headers
         raise sessions.not_found()
     has_it = headers.names(session.version)
     response = Response(status=304) if has_it else Response(session.json, mimetype=JSON)
-    response.headers.update(read_headers(session.version, source))
-    return response
+    response.headers["ETag"] = etag(session.version)
+    return _private(response, source)
 
 
 def _private(response: Response, source: Source) -> Response:

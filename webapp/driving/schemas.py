@@ -13,6 +13,7 @@ from webapp.clock import to_milliseconds
 from webapp.http.bodies import RequestBody
 from webapp.http.conditional import VersionedDocument
 from webapp.http.paging import PageQuery
+from webapp.readings.summary import Status as SummaryStatus
 
 RFC3339 = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
 YEARS = range(1970, 9999)
@@ -42,6 +43,7 @@ def _small(value: dict[str, Any] | None) -> dict[str, Any] | None:
     return value
 
 
+SessionStatus = Literal["active", "completed", "abandoned"]
 Time = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_rfc3339), AfterValidator(_storable)]
 Tag = Annotated[str, StringConstraints(min_length=1, max_length=50)]
 Tags = Annotated[list[Tag], Field(max_length=20)]
@@ -116,7 +118,7 @@ class ReadingBatch(RequestBody):
 class ListQuery(PageQuery):
     """Filters and paging of a driver's sessions. `from` and `to` bound started_at: from ≤ started_at < to."""
 
-    status: Literal["active", "completed", "abandoned"] | None = None
+    status: SessionStatus | None = None
     from_: Time | None = Field(None, alias="from")
     to: Time | None = None
     updated_since: Time | None = None
@@ -129,7 +131,7 @@ class ListQuery(PageQuery):
 class SummaryDocument(BaseModel):
     """What a drive amounts to. A value is null until a reading has what it is made of."""
 
-    status: Literal["live", "final"]
+    status: SummaryStatus
     duration_s: float
     moving_s: float | None
     idle_s: float | None
@@ -148,7 +150,7 @@ class SummaryDocument(BaseModel):
 class SmallSummaryDocument(BaseModel):
     """A summary without its details."""
 
-    status: Literal["live", "final"]
+    status: SummaryStatus
     duration_s: float
     distance_m: float | None
 
@@ -157,7 +159,7 @@ class _SessionFields(BaseModel):
     id: str
     user_id: str
     client_session_id: str | None
-    status: Literal["active", "completed", "abandoned"]
+    status: SessionStatus
     end_reason: Literal["client", "timeout"] | None
     name: str | None
     tags: list[str]

@@ -10,10 +10,10 @@ from sqlalchemy import or_, select, update
 
 from webapp.cache import coherence
 from webapp.clock import to_milliseconds, utcnow
+from webapp.database import db, read_connection
 from webapp.driving import queries
 from webapp.driving.documents import WRITTEN, require_small, sizes_of
 from webapp.driving.schemas import SessionStart
-from webapp.extensions import db
 from webapp.http.errors import Conflict, NotFound, Problem, field_error, standing
 from webapp.models import DrivingSession, new_id
 from webapp.models.driving_session import ABANDONED, ACTIVE, COMPLETED, IS_ACTIVE
@@ -66,9 +66,7 @@ def start(user_id: str, given: SessionStart) -> tuple[DrivingSession, bool]:
 
 
 def _in_the_way(user_id: str, client_session_id: str | None) -> DrivingSession | None:
-    """Return the drive that this client_session_id started. Raises 409 when that one was deleted, or another is
-    active.
-    """
+    """Return the drive that this client_session_id started. Raises 409: it was deleted, or another is active."""
     is_same = [DrivingSession.client_session_id == client_session_id] if client_session_id else []
     found = db.session.scalars(
         select(DrivingSession).where(DrivingSession.user_id == user_id, or_(IS_ACTIVE, *is_same))
@@ -134,13 +132,14 @@ def change(session: DrivingSession, changes: dict[str, Any]) -> None:
     for name, value in different.items():
         setattr(session, name, value)
     require_small(session, before)
-    _touch(session, is_change=bool(different))
+    if different:
+        _touch(session)
+    else:
+        note_contact(session)
 
 
 def end(session: DrivingSession, ended_at: datetime | None) -> None:
-    """Complete a drive; one that is closed stays as it is. Raises 422 when it ends before it starts, or in the
-    future.
-    """
+    """Complete a drive; one that is closed stays as it is. Raises 422: before its start, or in the future."""
     if session.status != ACTIVE:
         confirm(session)
         return
@@ -164,7 +163,7 @@ def _close(session: DrivingSession, status: str, reason: str, ended_at: datetime
     session.ended_at = to_milliseconds(ended_at)
     session.closed_at = utcnow()
     session.summary = {**session.summary, "status": "final"}
-    _touch(session, is_change=True)
+    _touch(session)
 
 
 def delete(session: DrivingSession) -> None:
@@ -177,31 +176,23 @@ def delete(session: DrivingSession) -> None:
         setattr(session, name, value)
 
 
-def _touch(session: DrivingSession, is_change: bool) -> None:
-    """Note a contact, by the server's clock. A contact alone is no change: it raises no version."""
-    now = utcnow()
-    if is_change:
-        session.updated_at = now
-        session.last_contact_at = now
-    else:
-        record_contact(session.id, now)
-        confirm(session)
+def _touch(session: DrivingSession) -> None:
+    session.updated_at = session.last_contact_at = utcnow()
 
 
-def record_contact(session_id: str, now: datetime) -> None:
-    """Write down that a drive was heard of, without changing anything that is shown."""
-    db.session.execute(
-        update(DrivingSession)
-        .where(DrivingSession.id == session_id)
-        .values(last_contact_at=now, updated_at=DrivingSession.updated_at)
-        .execution_options(changes_nothing_cached=True, synchronize_session=False)
-    )
+def note_contact(session: DrivingSession) -> None:
+    """Write down that a drive was heard of, by a write that changes nothing that is shown: no version rises."""
+    heard_of = update(DrivingSession).where(DrivingSession.id == session.id)
+    values = {"last_contact_at": utcnow(), "updated_at": DrivingSession.updated_at}
+    db.session.execute(heard_of.values(values), execution_options=coherence.NOT_NOTICED)
+    confirm(session)
 
 
 def silent_ids(limit: int) -> list[str]:
     """Return the ids of active drives without any contact for 15 minutes, longest silent first."""
     silent = queries.silent_since(utcnow() - ABANDONED_AFTER).with_only_columns(DrivingSession.id)
-    return list(db.session.scalars(silent.order_by(DrivingSession.last_contact_at).limit(limit)))
+    with read_connection() as connection:
+        return list(connection.scalars(silent.order_by(DrivingSession.last_contact_at).limit(limit)))
 
 
 def close_if_silent(session_id: str) -> bool:

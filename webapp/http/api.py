@@ -17,7 +17,7 @@ from spectree.plugins.base import Context
 from spectree.plugins.flask_plugin import FlaskPlugin
 
 from webapp.http.bodies import MAX_BODY_BYTES, read_body, read_headers, read_query
-from webapp.http.conditional import IfNoneMatch, VersionedDocument
+from webapp.http.conditional import VersionedDocument
 
 ETAG = {"description": "The version, for If-None-Match and If-Match.", "schema": {"type": "string"}}
 LOCATION = {"description": "Where it is.", "schema": {"type": "string"}}
@@ -101,8 +101,6 @@ def describe(
     """
     told: dict[str, Any] = {f"HTTP_{status}": ProblemDocument for status in (*problems, 422, 429, 503)}
     told |= {f"HTTP_{status}": model for status, model in answers.items()}
-    if view.__annotations__.get("headers") is IfNoneMatch:
-        told["HTTP_304"] = None
     described = api.validate(resp=Responses(**told), security=security, tags=(tag,), operation_id=view.__name__)
     called: Callable[..., Any] = described(view)
     return called

@@ -4,6 +4,7 @@ import json
 import math
 import re
 import zlib
+from collections.abc import Mapping
 from typing import Any, ClassVar, NoReturn, TypeVar
 
 from flask import Request
@@ -43,12 +44,14 @@ class RequestQuery(BaseModel):
 
 
 class RequestHeaders(BaseModel):
-    """Parent of the headers that a route heeds. A malformed one is refused (400) with `code`.
+    """Parent of the headers that a route heeds. A malformed one is refused (400) with `code` and `detail`.
 
-    `problems` are the statuses of a route that heeds them.
+    `problems` are the statuses of a route that heeds them, and `answers` those that are none.
     """
 
     code: ClassVar[str] = "bad_request"
+    detail: ClassVar[str] = "A header is malformed."
+    answers: ClassVar[Mapping[int, None]] = {}
     problems: ClassVar[tuple[int, ...]] = ()
 
 
@@ -83,9 +86,8 @@ def read_headers(request: Request, model: type[Headers]) -> Headers:
     names = [str(field.alias) for field in model.model_fields.values()]
     try:
         return model.model_validate({name: request.headers[name] for name in names if name in request.headers})
-    except ValidationError as error:
-        name = str(error.errors()[0]["loc"][0])
-        raise BadRequest(f"{name} is malformed: {error.errors()[0]['msg']}.", code=model.code) from None
+    except ValidationError:
+        raise BadRequest(model.detail, code=model.code) from None
 
 
 def invalid(error: ValidationError) -> Invalid:
@@ -122,9 +124,7 @@ def _decompressed(request: Request) -> bytes:
 
 
 def _refuse_what_json_leaves_open(raw: bytes) -> None:
-    """Refuse what parsers differ on: duplicate names, NaN, numbers beyond 64 bits, other encodings, endless nesting,
-    NUL (which PostgreSQL refuses).
-    """
+    """Refuse what parsers differ on (the names of the refusals tell), and NUL, which PostgreSQL refuses."""
     try:
         json.loads(
             raw.decode("utf-8"),

@@ -4,7 +4,7 @@ from flask import Flask
 from flask_cors import CORS
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from webapp.config import Settings, settings_of
+from webapp.config import Settings, settings
 
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -26,10 +26,10 @@ def headers_of_every_answer(settings: Settings) -> dict[str, str]:
 
 def init_app(app: Flask) -> None:
     """Allow for CORS, and say how many proxies in front of us tell the truth about addresses."""
-    settings = settings_of(app)
-    if settings.allowed_origins:
+    given = settings(app)
+    if given.allowed_origins:
         exposed = ["ETag", "Location", "Retry-After", "X-Request-ID", "Cache-Status", "RateLimit", "RateLimit-Policy"]
-        CORS(app, origins=settings.allowed_origins, expose_headers=exposed, max_age=600)
-    if settings.trusted_proxy_hops:
-        hops = settings.trusted_proxy_hops
+        CORS(app, origins=given.allowed_origins, expose_headers=exposed, max_age=600)
+    if given.trusted_proxy_hops:
+        hops = given.trusted_proxy_hops
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]

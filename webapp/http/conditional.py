@@ -1,5 +1,6 @@
 """Conditional requests (RFC 9110, section 13): a version is an ETag."""
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from pydantic import BaseModel, Field
@@ -15,6 +16,8 @@ class VersionedDocument(BaseModel):
 
 class IfNoneMatch(RequestHeaders):
     """The request header of a conditional read."""
+
+    answers: ClassVar[Mapping[int, None]] = {304: None}
 
     if_none_match: str | None = Field(
         None, alias="If-None-Match", description="ETags that the client has: 304 if one is current."

@@ -13,6 +13,7 @@ from werkzeug.exceptions import HTTPException
 
 log = structlog.get_logger(__name__)
 
+AT_THE_SAME_TIME = "Another request changed this at the same time. Try again."
 RETRY_AFTER_S = 2
 """What an outage asks of clients, in s."""
 
@@ -155,7 +156,11 @@ def _on_problem(problem: Problem) -> Response:
 def _on_http_exception(error: HTTPException) -> Response:
     status = error.code or 500
     kept = {name: value for name, value in error.get_response().headers.items() if name in ("Allow", "Retry-After")}
-    code = "body_too_large" if status == 413 else HTTPStatus(status).phrase.lower().replace(" ", "_").replace("-", "_")
+    code = (
+        TooLarge.code
+        if status == TooLarge.status
+        else HTTPStatus(status).phrase.lower().replace(" ", "_").replace("-", "_")
+    )
     return problem_response(status, code, error.description, kept)
 
 
@@ -165,7 +170,7 @@ def _on_database_error(error: DBAPIError) -> Response:
     if isinstance(error, IntegrityError):
         # Two requests raced for a unique value; who lost will, on repeating, be told what it met.
         log.warning("integrity_error", error=str(error.orig))
-        return problem_response(409, "conflict", "Another request changed this at the same time. Try again.")
+        return _on_problem(Conflict(AT_THE_SAME_TIME))
     return _on_defect(error)
 
 
@@ -176,7 +181,7 @@ def _on_outage(error: Exception) -> Response:
 
 def _on_lost_update(error: StaleDataError) -> Response:
     log.warning("lost_update", error=str(error))
-    return problem_response(409, "conflict", "Another request changed this at the same time. Try again.")
+    return _on_problem(Conflict(AT_THE_SAME_TIME))
 
 
 def _on_defect(error: Exception) -> Response:

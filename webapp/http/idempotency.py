@@ -18,7 +18,7 @@ from sqlalchemy.exc import IntegrityError
 
 from webapp.batches import Budget, delete_rows
 from webapp.clock import utcnow
-from webapp.extensions import db
+from webapp.database import db
 from webapp.http.bodies import RequestHeaders
 from webapp.http.errors import Invalid
 from webapp.models import IdempotentAnswer
@@ -36,6 +36,7 @@ class IdempotencyKey(RequestHeaders):
     """The request header of a call that may be repeated."""
 
     code: ClassVar[str] = "bad_idempotency_key"
+    detail: ClassVar[str] = f"Idempotency-Key must be 1 to {MAX_KEY_LENGTH} printable characters."
     problems: ClassVar[tuple[int, ...]] = (400, 409)
 
     idempotency_key: str | None = Field(

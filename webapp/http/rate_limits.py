@@ -19,7 +19,7 @@ from redis import OutOfMemoryError, RedisError
 
 from webapp.cache import keys
 from webapp.cache.redis import Cache, cache_of
-from webapp.config import Settings, settings_of
+from webapp.config import Settings, settings
 from webapp.http.errors import Problem
 
 log = structlog.get_logger(__name__)
@@ -38,12 +38,12 @@ class Limit:
     """So many per time: `name` says of what, `rate` how many, as "120/minute"."""
 
     name: str
-    rate: str
+    rate: Callable[[], str]
 
     @property
     def item(self) -> RateLimitItem:
         """Return the limit in the library's form."""
-        return _parsed(self.rate)
+        return _parsed(self.rate())
 
 
 _parsed = functools.cache(parse)  # The rates are a handful of settings, and each use would parse its own again.
@@ -117,7 +117,7 @@ class RateLimits:
 
 def init_app(app: Flask) -> None:
     """Give `app` its counters."""
-    app.extensions["rate_limits"] = RateLimits(settings_of(app), cache_of(app))
+    app.extensions["rate_limits"] = RateLimits(settings(app), cache_of(app))
 
 
 def rate_limits() -> RateLimits:

@@ -7,9 +7,9 @@ from random import getrandbits
 import structlog
 from flask import Flask, Response, current_app, g, request
 
-from webapp.config import settings_of
+from webapp.config import settings
 from webapp.http.browsers import headers_of_every_answer
-from webapp.logs import request_form, request_log
+from webapp.logs import line_form, request_log
 
 SAFE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
 
@@ -23,8 +23,8 @@ class RequestEnd:
     """The end of the requests of one application, whoever answers them."""
 
     def __init__(self, app: Flask) -> None:
-        self._form = request_form(app)
-        self._headers = list(headers_of_every_answer(settings_of(app)).items())
+        self._form = line_form(settings(app))
+        self._headers = list(headers_of_every_answer(settings(app)).items())
 
     def __call__(self, method: str, path: str, status: int, started: float, request_id: str) -> list[tuple[str, str]]:
         """Take note of an answer that is ready, and return the headers that every answer has.

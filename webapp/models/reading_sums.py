@@ -7,7 +7,7 @@ from webapp.models.base import Base, Id
 
 
 class ReadingSums(Base):
-    """One node of the tree of sums over a drive's chunks; see webapp/driving/tree.py.
+    """One node of the tree of sums over a drive's chunks; see webapp/readings/tree.py.
 
     A drive of a single chunk has none. The rows of a drive go with its chunks.
     """

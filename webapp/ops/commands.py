@@ -4,15 +4,12 @@ import click
 from flask import Flask
 from flask.cli import AppGroup
 from redis import RedisError
-from sqlalchemy import select
 
 from webapp.accounts import administration
-from webapp.auth import logins
+from webapp.accounts.schemas import AdminChange
 from webapp.auth.schemas import normalize_email
 from webapp.cache import drift as cache_drift
-from webapp.database import read_connection
-from webapp.extensions import db
-from webapp.models import User
+from webapp.database import db
 
 users = AppGroup("users", help="Accounts.")
 cache = AppGroup("cache", help="The cache.")
@@ -32,12 +29,10 @@ def promote(email: str) -> None:
         normalized = normalize_email(email)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="EMAIL") from error
-    with read_connection() as connection:
-        user_id = connection.scalar(select(User.id).where(User.email == normalized))
+    user_id = administration.id_of(normalized)
     if user_id is None:
         raise click.ClickException(f"there is no account with the e-mail address {email}")
-    with logins.account_change(user_id) as user:
-        administration.set_role(user, "admin", actor_id=None)
+    administration.change(user_id, AdminChange(role="admin"), actor_id=None)
     db.session.commit()
     click.echo(f"{normalized} is an administrator.")
 

@@ -1,6 +1,4 @@
-"""GET /openapi.json and GET /docs: the description of the API, and a page to read and try it, with no asset from
-outside.
-"""
+"""The description of the API, and a page to read and try it, with no asset from outside."""
 
 import orjson
 from flask import Blueprint, Flask, Response, current_app

@@ -10,7 +10,7 @@ from embedded.valkey import Valkey
 from testbed.applications import closed
 from tests.hostile.outages.machines import Machines
 from webapp import create_app
-from webapp.extensions import db
+from webapp.database import db
 
 
 @pytest.fixture(scope="module")

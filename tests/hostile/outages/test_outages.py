@@ -16,7 +16,7 @@ from tests.elsewhere import at
 from tests.hostile.outages.driver import CALLS, Driver, change, log_in, log_out, refresh
 from tests.hostile.outages.machines import REDIS_TROUBLES, Machines
 from webapp.cache.redis import Cache
-from webapp.extensions import db
+from webapp.database import db
 
 
 @pytest.mark.parametrize("trouble", REDIS_TROUBLES)
