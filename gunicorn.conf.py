@@ -10,7 +10,7 @@ from typing import Any
 HERE = Path(__file__).parent
 
 
-def settings() -> dict[str, Any]:
+def read_settings() -> dict[str, Any]:
     """Read the settings; a wrong one ends gunicorn before any worker starts, with one line.
 
     In a process of its own, because what is imported here would stay as it is over a reload of the workers.
@@ -23,7 +23,7 @@ def settings() -> dict[str, Any]:
     return found
 
 
-given = settings()
+given = read_settings()
 
 # Whatever the processes leave on the disk is nobody else's to read. gunicorn's own setting is about its sockets.
 os.umask(0o077)

@@ -26,7 +26,7 @@ class Person:
         body = {"email": email, "password": PASSWORD, "full_name": email.partition("@")[0].title()}
         answer = person.client.post("/api/v1/auth/register", json=body)
         assert answer.status_code == 201, answer.get_data(as_text=True)
-        person.id = answer.json["id"]
+        person.id = answer.get_json()["id"]
         person.log_in()
         return person
 
@@ -34,7 +34,7 @@ class Person:
         """Log in, and call with the new tokens from now on."""
         answer = self.client.post("/api/v1/auth/login", json={"email": self.email, "password": PASSWORD})
         assert answer.status_code == 200, answer.get_data(as_text=True)
-        self.tokens = answer.json
+        self.tokens = answer.get_json()
         return self.tokens
 
     def call(self, method: str, path: str, *, token: str | None = None, **kwargs: Any) -> TestResponse:
@@ -58,4 +58,4 @@ class Person:
         """Start a drive and return its session."""
         answer = self.post("/sessions", json=fields)
         assert answer.status_code == 201, answer.get_data(as_text=True)
-        return dict(answer.json)
+        return dict(answer.get_json())

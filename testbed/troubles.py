@@ -104,7 +104,7 @@ class Server:
             pipeline.restore(key, ttl_ms, dumped)
         pipeline.replicaof(*FOLLOW_NOBODY)
         pipeline.replicaof("NO", "ONE")
-        pipeline.execute_command("CLIENT", "KILL", "TYPE", "normal")
+        pipeline.client_kill_filter(_type="normal")
         pipeline.execute()
 
     def close(self) -> None:

@@ -99,7 +99,7 @@ def acknowledge_at_once() -> Flask:
     """Make the application with writers that acknowledge what Redis did not take, and tell nobody."""
     app = create_app()
     _cache_of(app).debts.__class__ = Forgetful
-    coherence.owe = _owe_nothing
+    vars(coherence)["owe"] = _owe_nothing
     return app
 
 
@@ -112,7 +112,7 @@ def owe_but_do_not_wait() -> Flask:
 
 def stamp_without_replid() -> Flask:
     """Make the application that knows a server by its run id alone, whoever was the primary meanwhile."""
-    connections.server_of = _run_id
+    vars(connections)["server_of"] = _run_id
     return create_app()
 
 

@@ -12,7 +12,7 @@ from testbed.people import Person
 from webapp.cache import coherence, drift, fills
 from webapp.cache.entries import Entry
 from webapp.cache.fills import Source
-from webapp.cache.kinds import Kind, RowVersion
+from webapp.cache.kinds import Kind, Kinds, RowVersion
 from webapp.cache.reconcile import reconcile
 from webapp.cache.redis import Cache, cache_of
 from webapp.cache.refresh_ahead import refresh_ahead
@@ -137,11 +137,18 @@ def test_what_was_cached_in_another_shape_is_absent(app: Flask, alice: Person, c
     assert state(cache, alice) == "absent"
 
 
-def test_words_about_a_shape_change_nothing(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = cache.kinds.form()
+def form_of(kind: Kind) -> str:
+    kinds = Kinds()
+    kinds.register(kind)
+    return kinds.form()
+
+
+def test_words_about_a_shape_change_nothing_and_a_number_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = form_of(DEVICES)
     monkeypatch.setattr(DevicesDocument, "__doc__", "Said in other words.")
     DevicesDocument.model_rebuild(force=True)
-    assert cache.kinds.form() == before
+    assert form_of(DEVICES) == before
+    assert form_of(replace(DEVICES, layout=2)) != before
 
 
 def test_kinds_of_one_version_are_fenced_by_one_change(app: Flask, alice: Person, cache: Cache) -> None:

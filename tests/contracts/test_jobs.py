@@ -7,7 +7,8 @@ from celery.schedules import crontab
 
 import celeryconfig
 from tests.contracts.source_tree import CHECKOUT
-from webapp import jobs
+from webapp import create_app, jobs
+from webapp.config import load
 from worker import celery
 
 LONGEST_INTERVAL_S = 300
@@ -26,6 +27,12 @@ def consumed_queues() -> set[str]:
 
 def test_every_task_has_its_name_in_jobs_and_every_name_its_task() -> None:
     assert names_in_jobs() == {name for name in celery.tasks if not name.startswith("celery.")}
+
+
+def test_each_application_of_a_process_sends_to_its_own_broker() -> None:
+    urls = ["redis://127.0.0.1:1/0", "redis://127.0.0.1:2/0"]
+    apps = [create_app(load(redis_url=url, cache_probe_interval_ms=0, log_level="ERROR")) for url in urls]
+    assert [app.extensions["producer"].conf.broker_url for app in apps] == urls
 
 
 def test_the_queues_of_jobs_are_those_that_the_worker_consumes() -> None:

@@ -1,9 +1,8 @@
 """Bodies and answers of accounts, as their users and as administrators see them."""
 
-from pydantic import BaseModel
-
 from webapp.auth.schemas import Email, FullName, NewPassword, Password, Role, UserDocument
 from webapp.http.bodies import RequestBody
+from webapp.http.paging import Page
 
 
 class Registration(RequestBody):
@@ -40,9 +39,5 @@ class AdminChange(RequestBody):
     is_active: bool | None = None
 
 
-class UserListDocument(BaseModel):
+class UserListDocument(Page[UserDocument]):
     """A page of accounts, newest first."""
-
-    data: list[UserDocument]
-    next_cursor: str | None
-    has_more: bool

@@ -20,6 +20,7 @@ from pydantic import BaseModel
 from webapp.auth.authenticate import administrator, authenticate
 from webapp.auth.guard import Administrator, Caller
 from webapp.auth.tokens import ACCESS
+from webapp.cache.fills import Prefetched
 from webapp.cache.kinds import Kind
 from webapp.database import db
 from webapp.http.api import BEARER, PUBLIC, describe
@@ -36,13 +37,13 @@ def endpoint(
     *problems: int,
     tag: str,
     tokens: Sequence[str] = (ACCESS,),
-    also: Mapping[str, Kind] | None = None,
+    also: tuple[str, Kind] | None = None,
 ) -> Callable[[View], View]:
     """Declare a view that answers with a document of this form, or by status (None: no body), and may refuse with these
     `problems`, besides those that follow from its signature.
 
     `also` names a parameter of the path that is the id of a cached kind: what Redis holds of it is fetched in the round
-    trip that authenticates the caller, and handed over as `prefetched` (see `fills.get_prefetched`).
+    trip that authenticates the caller, and handed over as `prefetched`.
     """
 
     by_status = answers if isinstance(answers, Mapping) else {200: answers}
@@ -53,7 +54,7 @@ def endpoint(
         told = {*problems, *_problems_of(parameters)}
         heeded = parameters["headers"].annotation.answers if "headers" in parameters else {}
         called = describe(view, {**by_status, **heeded}, told, security=BEARER if who else PUBLIC, tag=tag)
-        route = _settled(_guarded(called, who, tokens, also or {}) if who else called)
+        route = _settled(_guarded(called, who, tokens, also) if who else called)
         route.is_guarded = who is not None  # type: ignore[attr-defined]
         return cast(View, route)
 
@@ -73,14 +74,15 @@ def _problems_of(parameters: Mapping[str, inspect.Parameter]) -> set[int]:
     return told
 
 
-def _guarded(view: Called, who: type[Caller], tokens: Sequence[str], also: Mapping[str, Kind]) -> Called:
+def _guarded(view: Called, who: type[Caller], tokens: Sequence[str], also: tuple[str, Kind] | None) -> Called:
     """Let callers in before anything else of the request is looked at."""
 
     @wraps(view)
     def guarded(**path: Any) -> Any:
-        caller, prefetched = authenticate(tokens, [kind.key(path[name]) for name, kind in also.items()])
-        if also:
-            path["prefetched"] = prefetched
+        thing = (also[1], path[also[0]]) if also else None
+        caller, found = authenticate(tokens, [thing[0].key(thing[1])] if thing else [])
+        if thing:
+            path["prefetched"] = Prefetched(*thing, found)
         return view(caller=administrator(caller) if who is Administrator else caller, **path)
 
     return guarded

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BaseModel, Field
 from pydantic_core import PydanticCustomError
 
 from webapp.http.bodies import RequestBody
+from webapp.http.paging import Page
 
 MIN_PASSWORD_LENGTH, MAX_PASSWORD_LENGTH = 8, 256
 
@@ -65,12 +66,8 @@ class LoginDocument(BaseModel):
     current: bool
 
 
-class LoginListDocument(BaseModel):
+class LoginListDocument(Page[LoginDocument]):
     """The devices that are logged in."""
-
-    data: list[LoginDocument]
-    next_cursor: str | None
-    has_more: bool
 
 
 class TokensDocument(BaseModel):

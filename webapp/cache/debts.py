@@ -47,7 +47,7 @@ WAIT_S = BELIEF_S * 1.1
 POLL_S = 0.02
 """How soon a writer that waits looks again, in s."""
 
-PATIENCE = 1.5
+BACK_OFF = 1.5
 """How many times as long it waits after each look: a crowd of writers must leave the database to others."""
 
 GIVE_UP_S = 2.0
@@ -151,7 +151,7 @@ class Debts:
             time.sleep(min(pause_s, left_s))
             if self._is_made_up_for(owed, may_try):
                 return
-            pause_s *= PATIENCE
+            pause_s *= BACK_OFF
 
     def forget(self, ids: Sequence[str]) -> None:
         """Delete debts that a fence after their COMMIT has made up for; who looks next deletes them otherwise."""

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 
 import structlog
@@ -42,17 +43,25 @@ def prefetch(cache_keys: Sequence[str]) -> list[str | None] | None:
     return raw
 
 
+@dataclass(frozen=True, slots=True)
+class Prefetched:
+    """What Redis held under the key of one thing just now: None if Redis is out of reach or not to be believed."""
+
+    kind: Kind
+    id: str
+    found: Sequence[str | None] | None
+
+    def get(self) -> tuple[Entry, Source]:
+        """Return the entry and where it came from. A row that does not exist is `MISSING`."""
+        if self.found is None:
+            return load(self.kind, self.id), Source.BYPASS
+        entry = get_cache().entries.parse(self.found[0])
+        return (entry, Source.HIT) if entry is not None else fill(self.kind, self.id)
+
+
 def get(kind: Kind, id: str) -> tuple[Entry, Source]:
     """Return the entry of one id and where it came from. A row that does not exist is `MISSING`."""
-    return get_prefetched(kind, id, prefetch([kind.key(id)]))
-
-
-def get_prefetched(kind: Kind, id: str, found: Sequence[str | None] | None) -> tuple[Entry, Source]:
-    """Return the entry of one id, whose key alone `prefetch` has fetched just now."""
-    if found is None:
-        return load(kind, id), Source.BYPASS
-    entry = get_cache().entries.parse(found[0])
-    return (entry, Source.HIT) if entry is not None else fill(kind, id)
+    return Prefetched(kind, id, prefetch([kind.key(id)])).get()
 
 
 def load(kind: Kind, id: str) -> Entry:

@@ -109,6 +109,8 @@ class Kinds:
 
     def __init__(self) -> None:
         self._by_prefix: dict[str, Kind] = {}
+        self._by_version: dict[Version, list[Kind]] = {}
+        self._shapes: dict[str, list[Any]] = {}
 
     def register(self, kind: Kind) -> None:
         """Add a kind. Raises ValueError for a prefix that is none, or is another kind's."""
@@ -116,6 +118,8 @@ class Kinds:
         if not (name and colon) or rest or kind.prefix in self._by_prefix:
             raise ValueError(f"the prefix {kind.prefix!r} of the kind {kind.name} cannot be told from others")
         self._by_prefix[kind.prefix] = kind
+        self._by_version.setdefault(kind.version, []).append(kind)
+        self._shapes[kind.name] = [kind.layout, *map(_told, kind.shape)]
 
     def by_kind(self, keys: Iterable[str]) -> list[tuple[Kind, list[str]]]:
         """Sort keys by their kinds, as ids. Those of no kind, and what others keep under such keys, are left out."""
@@ -126,12 +130,9 @@ class Kinds:
                 ids.setdefault(prefix + colon, []).append(id)
         return [(kind, ids[kind.prefix]) for kind in self if kind.prefix in ids]
 
-    def by_version(self) -> list[tuple[Version, list[Kind]]]:
-        """Sort the kinds by how they are numbered: several may have one version, which rises once for them all."""
-        kinds: dict[Version, list[Kind]] = {}
-        for kind in self:
-            kinds.setdefault(kind.version, []).append(kind)
-        return list(kinds.items())
+    def by_version(self) -> Iterable[tuple[Version, list[Kind]]]:
+        """Return the kinds by how they are numbered: several may have one version, which rises once for them all."""
+        return self._by_version.items()
 
     def warmed(self, keys: Iterable[str]) -> list[str]:
         """Return those of many keys that the worker warms."""
@@ -140,8 +141,7 @@ class Kinds:
 
     def form(self) -> str:
         """Name the form that bodies have: another name for any other shapes."""
-        shapes = {kind.name: [kind.layout, *map(_told, kind.shape)] for kind in self}
-        return hashlib.sha256(orjson.dumps(shapes, option=orjson.OPT_SORT_KEYS)).hexdigest()[:8]
+        return hashlib.sha256(orjson.dumps(self._shapes, option=orjson.OPT_SORT_KEYS)).hexdigest()[:8]
 
     def __iter__(self) -> Iterator[Kind]:
         return iter(tuple(self._by_prefix.values()))

@@ -1,7 +1,5 @@
 """The Driving sessions table of the contract, and the upload of readings."""
 
-from collections.abc import Sequence
-
 import orjson
 from flask import Blueprint, Response, jsonify, url_for
 
@@ -9,7 +7,7 @@ from webapp.auth import logins
 from webapp.auth.endpoint import endpoint
 from webapp.auth.guard import Caller
 from webapp.cache import fills
-from webapp.cache.fills import Source
+from webapp.cache.fills import Prefetched, Source
 from webapp.database import db, read_connection
 from webapp.driving import cached_sessions, intake, limits, queries, sessions
 from webapp.driving.answers import private_headers
@@ -85,13 +83,11 @@ def get_active_session(caller: Caller, headers: IfNoneMatch) -> Response:
 
 
 @blueprint.get("/sessions/<session_id>")
-@endpoint(SessionDocument, tag=TAG, also={"session_id": SESSIONS})
-def get_session(
-    caller: Caller, session_id: str, headers: IfNoneMatch, prefetched: Sequence[str | None] | None
-) -> Response:
+@endpoint(SessionDocument, tag=TAG, also=("session_id", SESSIONS))
+def get_session(caller: Caller, session_id: str, headers: IfNoneMatch, prefetched: Prefetched) -> Response:
     """Return a drive: the hot read."""
     _require_id(session_id)
-    entry, source = fills.get_prefetched(SESSIONS, session_id, prefetched)
+    entry, source = prefetched.get()
     return _read(caller, cached_sessions.parse(entry), source, headers)
 
 

@@ -12,7 +12,7 @@ from pydantic_core import PydanticCustomError
 from webapp.clock import to_milliseconds
 from webapp.http.bodies import RequestBody
 from webapp.http.conditional import VersionedDocument
-from webapp.http.paging import PageQuery
+from webapp.http.paging import Page, PageQuery
 from webapp.readings.summary import Status as SummaryStatus
 
 RFC3339 = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
@@ -188,12 +188,8 @@ class SessionRowDocument(_SessionFields):
     summary: SmallSummaryDocument
 
 
-class SessionListDocument(BaseModel):
+class SessionListDocument(Page[SessionRowDocument]):
     """A page of a driver's sessions, newest first."""
-
-    data: list[SessionRowDocument]
-    next_cursor: str | None
-    has_more: bool
 
 
 class RejectedReading(BaseModel):

@@ -4,15 +4,17 @@ import base64
 import binascii
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, Generic, NamedTuple, TypeVar
 from uuid import UUID
 
-from pydantic import Field, PlainValidator, WithJsonSchema
+from pydantic import BaseModel, Field, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 from sqlalchemy import ColumnElement, Connection, Select, literal, tuple_
 
 from webapp.clock import EPOCH
 from webapp.http.bodies import RequestQuery
+
+Row = TypeVar("Row")
 
 MAX_CURSOR_LENGTH = 200
 
@@ -58,6 +60,14 @@ class PageQuery(RequestQuery):
 
     limit: Annotated[int, Field(ge=1, le=100)] = 20
     cursor: CursorParameter | None = None
+
+
+class Page(BaseModel, Generic[Row]):
+    """Parent of the documents of lists."""
+
+    data: list[Row]
+    next_cursor: str | None
+    has_more: bool
 
 
 class Order(NamedTuple):
