@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).resolve().parent
 
 
 def read_settings() -> dict[str, Any]:
@@ -15,7 +15,7 @@ def read_settings() -> dict[str, Any]:
 
     In a process of its own, because what is imported here would stay as it is over a reload of the workers.
     """
-    program = "from webapp.config import load; print(load().model_dump_json())"
+    program = "import sys; sys.path.insert(0, ''); from webapp.config import load; print(load().model_dump_json())"
     read = subprocess.run([sys.executable, "-c", program], cwd=HERE, stdout=subprocess.PIPE, check=False)
     if read.returncode:
         sys.exit(read.returncode)

@@ -9,7 +9,8 @@ from pydantic import BaseModel
 from sqlalchemy import Connection, select, update
 
 from testbed.people import Person
-from webapp.cache import coherence, drift, fills
+from webapp.auth.schemas import UserDocument
+from webapp.cache import coherence, drift, fills, warm_requests
 from webapp.cache.entries import Entry
 from webapp.cache.fills import Source
 from webapp.cache.kinds import Kind, Kinds, RowVersion
@@ -132,7 +133,7 @@ def test_it_is_renewed_while_it_is_read(app: Flask, alice: Person, cache: Cache)
 def test_what_was_cached_in_another_shape_is_absent(app: Flask, alice: Person, cache: Cache) -> None:
     devices(app, alice)
     before = cache.stamp.text
-    cache.register(replace(DEVICES, name="grouped", prefix="grouped:", shape=(DevicesDocument, Person)))
+    cache.register(replace(DEVICES, name="grouped", prefix="grouped:", shape=(DevicesDocument, UserDocument)))
     assert cache.stamp.text != before
     assert state(cache, alice) == "absent"
 
@@ -159,6 +160,19 @@ def test_kinds_of_one_version_are_fenced_by_one_change(app: Flask, alice: Person
     alice.starts_a_drive()
     [listed, grouped] = cache.entries.held([SESSION_LISTS.key(alice.id), f"grouped:{alice.id}"])
     assert listed == grouped == ("pending", 1), "the counter rose once"
+
+
+def test_ids_may_be_of_any_form_that_the_kind_knows(app: Flask, alice: Person, cache: Cache) -> None:
+    def load_months(connection: Connection, ids: Sequence[str]) -> Mapping[str, Entry]:
+        return {id: load(connection, [id[:36]])[id[:36]] for id in ids}
+
+    months = replace(DEVICES, name="months", prefix="months:", load=load_months, is_id=lambda id: len(id) == 44)
+    cache.register(months)
+    key = months.key(f"{alice.id}.2026-11")
+    with app.app_context():
+        warm_requests.ask([key])
+        warm_due()
+    assert cache.entries.held([key])[0].state == "value"
 
 
 def test_what_others_keep_under_such_keys_harms_nobody(app: Flask, alice: Person, cache: Cache) -> None:

@@ -35,7 +35,7 @@ class DriftReport:
     healed: int = 0
 
 
-def measure(sample: int) -> DriftReport:
+def measure(sample: int, budget_s: float = BUDGET_S) -> DriftReport:
     """Compare about `sample` entries with the database, and drop those that differ.
 
     The next run goes on where this one stopped, so that in the end each one has been compared. Raises RedisError and
@@ -43,7 +43,7 @@ def measure(sample: int) -> DriftReport:
     """
     cache = get_cache()
     cache.trust.settle()
-    report, seen, deadline = DriftReport(), set[str](), time.monotonic() + BUDGET_S
+    report, seen, deadline = DriftReport(), set[str](), time.monotonic() + budget_s
     for cursor, found in _once_round():
         fresh = [key for key in found if key not in seen]
         seen.update(fresh)

@@ -9,11 +9,10 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from inspect import get_annotations
 from typing import Any, Protocol
 
 import orjson
-from pydantic import BaseModel
+from pydantic import TypeAdapter
 from sqlalchemy import Connection, select
 from sqlalchemy.orm import Session
 
@@ -34,7 +33,10 @@ VersionsById = Mapping[str, int]
 
 
 class Version(Protocol):
-    """What tells whether a cached thing is old: a number in the database that rises with every change of it."""
+    """What tells whether a cached thing is old: a number in the database that rises with every change of it.
+
+    Hashable: two that are equal stand for the same number.
+    """
 
     @property
     def model(self) -> type[Base]:
@@ -82,6 +84,7 @@ class Kind:
     load: the entries of many ids, in one SELECT of columns; an id without a row is left out.
     shape: the types that a body is made from and parsed to. What was cached with other shapes counts as absent.
     layout: raised when a body is made otherwise from the same shapes.
+    is_id: whether a text may be an id, and not what somebody else keeps under such a key.
     ttl_s: how long an entry lives, in s.
     is_exact: whether two loads at one version give the same body.
     is_warmed: whether the worker warms it after a change, and renews what is read before it expires.
@@ -95,6 +98,7 @@ class Kind:
     shape: tuple[type, ...]
     ttl_s: Callable[[], int]
     layout: int = 1
+    is_id: Callable[[str], bool] = is_id
     is_exact: bool = True
     is_warmed: bool = False
     first_reads: Callable[[Connection, str], Iterable[str]] = no_reads
@@ -117,17 +121,21 @@ class Kinds:
         name, colon, rest = kind.prefix.partition(":")
         if not (name and colon) or rest or kind.prefix in self._by_prefix:
             raise ValueError(f"the prefix {kind.prefix!r} of the kind {kind.name} cannot be told from others")
-        self._by_prefix[kind.prefix] = kind
+        self._shapes[kind.prefix] = [
+            kind.layout,
+            *(_wordless(TypeAdapter(shape).json_schema()) for shape in kind.shape),
+        ]
         self._by_version.setdefault(kind.version, []).append(kind)
-        self._shapes[kind.name] = [kind.layout, *map(_told, kind.shape)]
+        self._by_prefix[kind.prefix] = kind
 
     def by_kind(self, keys: Iterable[str]) -> list[tuple[Kind, list[str]]]:
         """Sort keys by their kinds, as ids. Those of no kind, and what others keep under such keys, are left out."""
         ids: dict[str, list[str]] = {}
         for key in keys:
             prefix, colon, id = key.partition(":")
-            if is_id(id):
-                ids.setdefault(prefix + colon, []).append(id)
+            kind = self._by_prefix.get(prefix + colon)
+            if kind is not None and kind.is_id(id):
+                ids.setdefault(kind.prefix, []).append(id)
         return [(kind, ids[kind.prefix]) for kind in self if kind.prefix in ids]
 
     def by_version(self) -> Iterable[tuple[Version, list[Kind]]]:
@@ -147,12 +155,8 @@ class Kinds:
         return iter(tuple(self._by_prefix.values()))
 
 
-def _told(shape: type) -> Any:
-    return _wordless(shape.model_json_schema()) if issubclass(shape, BaseModel) else str(get_annotations(shape))
-
-
 def _wordless(schema: Any) -> Any:
-    """Leave out what a document says of itself in words: it changes no body."""
+    """Leave out what a shape says of itself in words: it changes no body."""
     if isinstance(schema, dict):
         told = {name: part for name, part in schema.items() if name not in WORDS or isinstance(part, dict)}
         return {name: _wordless(part) for name, part in told.items()}

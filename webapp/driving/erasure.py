@@ -68,7 +68,7 @@ def _write(session_ids: Sequence[str], **values: Any) -> None:
 
 
 def _drop_cached(user_id: str, session_ids: Sequence[str]) -> None:
-    """Take what a person wrote out of Redis, too, as whatever it is cached. What cannot be dropped expires."""
+    """Take what is cached under the ids of the user and of drives out of Redis, too. What cannot be dropped expires."""
     cache = get_cache()
     try:
         cache.client.unlink(*(kind.key(id) for kind in cache.kinds for id in (user_id, *session_ids)))
