@@ -44,8 +44,8 @@ def parse(entry: Entry) -> CachedUser | None:
 def cache_user_session(user_id: str, user_data: Mapping[str, Any], ttl_minutes: int) -> bool:
     """Cache a user under `user:{user_id}` for `ttl_minutes`. Returns whether anything was stored.
 
-    Name and arguments are those that the mission gives. `user_data` was read before the lease was taken, and may be
-    old by now; so what is stored is the row as it is read under the lease, as by every other fill.
+    Kept, with its arguments, for the system that this one grows out of: our own login fills by `fills`. `user_data` was
+    read before the lease was taken, and may be old by now; so the row is stored as it is read under the lease.
     """
     return fills.fill_if_possible(replace(USERS, ttl_s=lambda: ttl_minutes * 60), user_id)
 

@@ -5,17 +5,15 @@ now is a drift, whatever happened meanwhile. An entry of the same version must h
 exact.
 """
 
-import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import structlog
-from redis import OutOfMemoryError
 
 from webapp.cache import keys, warm_requests
 from webapp.cache.entries import Entry
 from webapp.cache.kinds import MISSING, Kind
-from webapp.cache.redis import get_cache, get_redis
+from webapp.cache.redis import get_cache
+from webapp.cache.walk import once_round
 from webapp.database import read_connection
 
 log = structlog.get_logger(__name__)
@@ -43,36 +41,17 @@ def measure(sample: int, budget_s: float = BUDGET_S) -> DriftReport:
     """
     cache = get_cache()
     cache.trust.settle()
-    report, seen, deadline = DriftReport(), set[str](), time.monotonic() + budget_s
-    for cursor, found in _once_round():
+    report, seen = DriftReport(), set[str]()
+    for found in once_round(keys.DRIFT_CURSOR, BATCH, budget_s):
         fresh = [key for key in found if key not in seen]
         seen.update(fresh)
         for kind, ids in cache.kinds.by_kind(fresh):
             _compare(kind, ids, report)
-        _note_cursor(cursor)
-        if report.compared >= sample or time.monotonic() > deadline:
+        if report.compared >= sample:
             break
     if report.drifted:
         log.error("cache_drift", compared=report.compared, drifted=report.drifted, healed=report.healed)
     return report
-
-
-def _once_round() -> Iterator[tuple[int, list[str]]]:
-    """Walk over all keys, from where the last run stopped, once round. Yields cursors and keys."""
-    redis = get_redis()
-    cursor = int(redis.get(keys.DRIFT_CURSOR) or 0)
-    ends_left = 2 if cursor else 1
-    while ends_left:
-        cursor, found = redis.scan(cursor, count=BATCH)
-        ends_left -= cursor == 0
-        yield cursor, list(map(str, found))
-
-
-def _note_cursor(cursor: int) -> None:
-    try:
-        get_redis().set(keys.DRIFT_CURSOR, cursor)
-    except OutOfMemoryError:
-        log.warning("redis_full", operation="drift")  # The next run begins where this one did.
 
 
 def _compare(kind: Kind, ids: list[str], report: DriftReport) -> None:

@@ -4,8 +4,7 @@ Redis itself knows what is hot: OBJECT IDLETIME is the time since a key was last
 for less time than it has existed was read since it was put.
 """
 
-import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 import structlog
 from redis import RedisError
@@ -14,6 +13,7 @@ from redis.exceptions import ResponseError
 from webapp.cache import fills, keys
 from webapp.cache.kinds import Kind
 from webapp.cache.redis import get_cache, get_redis
+from webapp.cache.walk import once_round
 
 log = structlog.get_logger(__name__)
 
@@ -23,7 +23,7 @@ BUDGET_S = 5.0
 DUE_AT = 0.4
 """An entry is due when less than this share of its TTL is left."""
 
-SCAN_COUNT = 1000
+PAGE = 1000
 LOCK_TTL_MS = 30_000
 SLACK_S = 2
 
@@ -36,23 +36,11 @@ def refresh_ahead() -> int:
     if not redis.set(lock, "1", nx=True, px=LOCK_TTL_MS):
         return 0
     try:
-        found = (each for scanned in _scan() for each in cache.kinds.by_kind(scanned))
+        walk = once_round(keys.REFRESH_AHEAD_CURSOR, PAGE, BUDGET_S)
+        found = (each for page in walk for each in cache.kinds.by_kind(page))
         return sum(fills.refresh(kind, _hot(kind, ids)) for kind, ids in found if kind.is_warmed)
     finally:
         redis.delete(lock)
-
-
-def _scan() -> Iterator[list[str]]:
-    """Walk over the keys for `BUDGET_S`, from where the last run stopped."""
-    redis = get_redis()
-    deadline = time.monotonic() + BUDGET_S
-    cursor = int(redis.get(keys.REFRESH_AHEAD_CURSOR) or 0)
-    while True:
-        cursor, found = redis.scan(cursor, count=SCAN_COUNT)
-        yield found  # type: ignore[misc]
-        if cursor == 0 or time.monotonic() > deadline:
-            redis.set(keys.REFRESH_AHEAD_CURSOR, cursor, ex=60)
-            return
 
 
 def _hot(kind: Kind, ids: Iterable[str]) -> list[str]:
