@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.meanwhile import PATIENCE_S, wait_until
+from tests.shared.meanwhile import PATIENCE_S, wait_until
 from webapp.threads import Threads
 
 SIZE = 3

@@ -8,8 +8,8 @@ import pytest
 from flask import Flask
 
 from embedded.valkey import Valkey
-from tests.attacked import make_app, nothing_leaks, patience, settings
 from tests.conftest import SECRET
+from tests.shared.attacked import make_app, nothing_leaks, patience, settings
 from webapp import create_app
 from webapp.cache.redis import close_redis
 from webapp.config import Settings

@@ -12,11 +12,11 @@ from sqlalchemy.exc import OperationalError
 from werkzeug.test import TestResponse
 
 from testbed.people import PASSWORD, Person
-from tests.attacked import MakeApp
-from tests.crowd import all_at_once
-from tests.elsewhere import NEW_PASSWORD, at
-from tests.interleave import after_flush, at_commit
-from tests.meanwhile import Meanwhile
+from tests.shared.attacked import MakeApp
+from tests.shared.crowd import all_at_once
+from tests.shared.elsewhere import NEW_PASSWORD, at
+from tests.shared.interleave import after_flush, at_commit
+from tests.shared.meanwhile import Meanwhile
 from webapp.accounts import deletion
 from webapp.auth import credentials, endpoint
 from webapp.batches import Budget

@@ -5,9 +5,9 @@ from flask import Flask
 from sqlalchemy import func, select
 
 from testbed.people import PASSWORD
-from tests.answers import assert_client_error, assert_problem
-from tests.attacked import MakeApp
-from tests.crowd import all_at_once
+from tests.shared.answers import assert_client_error, assert_problem
+from tests.shared.attacked import MakeApp
+from tests.shared.crowd import all_at_once
 from webapp.database import read_connection
 from webapp.models import User
 

@@ -1,5 +1,5 @@
 """A door to knock at, and a search for secrets after each test."""
 
-from tests.attacked import door, make_app, nothing_leaks, patience, settings
+from tests.shared.attacked import door, make_app, nothing_leaks, patience, settings
 
 __all__ = ["door", "make_app", "nothing_leaks", "patience", "settings"]

@@ -10,9 +10,9 @@ import pytest
 from werkzeug.test import TestResponse
 
 from testbed.people import PASSWORD, Person
-from tests.answers import assert_problem
-from tests.attacked import MakeApp
-from tests.elsewhere import at
+from tests.shared.answers import assert_problem
+from tests.shared.attacked import MakeApp
+from tests.shared.elsewhere import at
 from webapp.auth import passwords
 from webapp.auth.passwords import HASHED_AT_ONCE
 from webapp.database import db

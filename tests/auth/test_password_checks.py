@@ -7,8 +7,8 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from testbed.people import PASSWORD, Person
-from tests.answers import assert_problem
-from tests.attacked import MakeApp
+from tests.shared.answers import assert_problem
+from tests.shared.attacked import MakeApp
 from webapp.auth import passwords
 
 

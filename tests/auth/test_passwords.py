@@ -10,8 +10,8 @@ from flask import Flask
 from sqlalchemy import select, update
 
 from testbed.people import PASSWORD, Person
-from tests.answers import assert_problem, assert_refused
-from tests.attacked import MakeApp
+from tests.shared.answers import assert_problem, assert_refused
+from tests.shared.attacked import MakeApp
 from webapp.config import Settings
 from webapp.database import db, read_connection
 from webapp.models import User

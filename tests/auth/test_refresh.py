@@ -10,13 +10,13 @@ from sqlalchemy import select
 from werkzeug.test import TestResponse
 
 from testbed.people import PASSWORD, Person
-from tests.answers import assert_refused
-from tests.attacked import MakeApp
 from tests.auth.forgery import claims_of, minted
-from tests.crowd import all_at_once
-from tests.elsewhere import NEW_PASSWORD, another_login, at, let_time_pass
-from tests.interleave import at_commit, between_commit_and_fence
-from tests.meanwhile import Meanwhile
+from tests.shared.answers import assert_refused
+from tests.shared.attacked import MakeApp
+from tests.shared.crowd import all_at_once
+from tests.shared.elsewhere import NEW_PASSWORD, another_login, at, let_time_pass
+from tests.shared.interleave import at_commit, between_commit_and_fence
+from tests.shared.meanwhile import Meanwhile
 from webapp.auth import logins
 from webapp.auth.guard import Claims
 from webapp.auth.logins import REUSE_GRACE_S

@@ -9,10 +9,10 @@ from redis import OutOfMemoryError
 from embedded.valkey import Valkey
 from testbed.applications import believing, closed
 from testbed.people import Person
-from tests.answers import assert_refused
-from tests.attacked import MakeApp
 from tests.auth.forgery import claims_of
-from tests.elsewhere import at
+from tests.shared.answers import assert_refused
+from tests.shared.attacked import MakeApp
+from tests.shared.elsewhere import at
 from webapp import create_app
 from webapp.auth.cached_users import USERS
 from webapp.cache import keys

@@ -8,10 +8,10 @@ import pytest
 from flask import Flask
 
 from testbed.people import PASSWORD, Person
-from tests.answers import assert_refused
-from tests.attacked import MakeApp
 from tests.auth.forgery import claims_of
-from tests.elsewhere import (
+from tests.shared.answers import assert_refused
+from tests.shared.attacked import MakeApp
+from tests.shared.elsewhere import (
     NEW_PASSWORD,
     WAYS_TO_LOSE_A_LOGIN,
     Scene,

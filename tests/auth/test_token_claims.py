@@ -10,9 +10,9 @@ from uuid import uuid4
 import pytest
 from jwt import api_jwt
 
-from tests.answers import assert_refused
 from tests.auth.forgery import claims_of, minted
-from tests.lasting import Door
+from tests.shared.answers import assert_refused
+from tests.shared.lasting import Door
 
 MISSING = object()
 WRONG_TYPES: dict[str, Any] = {

@@ -4,10 +4,10 @@ import pytest
 from flask import Flask
 
 from testbed.people import Person
-from tests.answers import assert_refused
-from tests.attacked import MakeApp
 from tests.auth.forgery import HEADER, claims_of, minted
 from tests.conftest import SECRET
+from tests.shared.answers import assert_refused
+from tests.shared.attacked import MakeApp
 from webapp.auth.tokens import key_id
 
 NEW_SECRET = "a-new-secret-0123456789-abcdefghijklmnopqrstuv"

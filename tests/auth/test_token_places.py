@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.answers import assert_refused
-from tests.lasting import Door
+from tests.shared.answers import assert_refused
+from tests.shared.lasting import Door
 
 Headers = list[tuple[str, str]]
 Present = Callable[[str], Headers]

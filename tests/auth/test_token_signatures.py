@@ -7,7 +7,7 @@ import pytest
 
 from tests.auth.forgery import HEADER, base64url, claims_of, minted, signing_input
 from tests.conftest import SECRET
-from tests.lasting import Door
+from tests.shared.lasting import Door
 from webapp.auth.tokens import key_id
 
 OTHER_SECRET = "another-secret-0123456789-abcdefghijklmnop"

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from testbed.people import Person
-from tests.answers import assert_refused
-from tests.lasting import Door
+from tests.shared.answers import assert_refused
+from tests.shared.lasting import Door
 
 Rewrite = Callable[[str], str]
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"

@@ -8,7 +8,7 @@ from flask import Flask
 from testbed.applications import closed
 from testbed.people import Person
 from testbed.troubles import UNREACHABLE_REDIS
-from tests.clients import ClientOfItsOwn
+from tests.shared.clients import ClientOfItsOwn
 from webapp import create_app
 from webapp.config import Settings
 

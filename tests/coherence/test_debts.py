@@ -13,9 +13,9 @@ from sqlalchemy import delete, func, select
 
 from testbed.applications import believing, closed
 from testbed.people import Person
-from tests.elsewhere import at
-from tests.interleave import at_commit
-from tests.meanwhile import wait_until
+from tests.shared.elsewhere import at
+from tests.shared.interleave import at_commit
+from tests.shared.meanwhile import wait_until
 from webapp import create_app
 from webapp.cache import coherence, debts
 from webapp.cache.debts import WAIT_S, Debts, owe

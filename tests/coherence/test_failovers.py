@@ -18,7 +18,7 @@ from testbed.applications import believing, closed
 from testbed.people import PASSWORD, Person
 from testbed.troubles import FOLLOW_NOBODY
 from tests.coherence.reading import BYPASS, HIT, MISS, read
-from tests.meanwhile import wait_until
+from tests.shared.meanwhile import wait_until
 from webapp import create_app
 from webapp.config import Settings
 from webapp.database import db, read_connection, timeline_of

@@ -13,7 +13,7 @@ from flask import Flask
 from sqlalchemy import Connection
 
 from testbed.people import Person
-from tests.interleave import Cached, acting_after_load, at_commit, between_commit_and_fence, cached_things
+from tests.shared.interleave import Cached, acting_after_load, at_commit, between_commit_and_fence, cached_things
 from webapp.auth.cached_users import USERS, cache_user_session, user_document
 from webapp.cache import fills, warming
 from webapp.cache.entries import Entry, Held, new_lease_token

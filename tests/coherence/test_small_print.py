@@ -9,7 +9,7 @@ from sqlalchemy import update
 from testbed.applications import believing, closed
 from testbed.people import Person
 from testbed.troubles import UNREADABLE
-from tests.meanwhile import wait_until
+from tests.shared.meanwhile import wait_until
 from webapp import create_app
 from webapp.cache.reconcile import reconcile
 from webapp.cache.redis import Cache

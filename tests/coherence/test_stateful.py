@@ -21,7 +21,7 @@ from testbed.applications import believing, closed
 from testbed.people import Person
 from testbed.troubles import TROUBLES, Server
 from tests.coherence.driver import PICKS, Driver, numbers
-from tests.interleave import KINDS, acting_after_load
+from tests.shared.interleave import KINDS, acting_after_load
 from webapp import create_app
 from webapp.cache import debts, fills, trust, warming
 from webapp.cache.debts import WAIT_S

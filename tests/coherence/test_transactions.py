@@ -11,7 +11,7 @@ from sqlalchemy import text, update
 from sqlalchemy.exc import OperationalError
 
 from testbed.people import Person
-from tests.interleave import Cached, at_commit
+from tests.shared.interleave import Cached, at_commit
 from webapp.cache.entries import DELETED, PENDING_TTL_MS, Held
 from webapp.cache.fills import Source
 from webapp.cache.kinds import MISSING

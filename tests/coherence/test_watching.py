@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from testbed.troubles import TROUBLE, UNREADABLE
-from tests.meanwhile import wait_until
+from tests.shared.meanwhile import wait_until
 from webapp.cache import trust
 from webapp.cache.trust import BELIEF_S, Trust
 from webapp.database import NotThePrimaryError

@@ -9,7 +9,7 @@ from sqlalchemy import update
 
 from testbed.people import Person
 from tests.contracts.source_tree import files, module_name
-from tests.interleave import KINDS
+from tests.shared.interleave import KINDS
 from webapp.auth.schemas import UserDocument
 from webapp.cache import fills
 from webapp.cache.coherence import BulkWriteRefused
@@ -61,7 +61,7 @@ def defined_kinds() -> set[str]:
 def test_every_kind_is_registered_and_so_kept_true(cache: Cache) -> None:
     registered = {kind.name for kind in cache.kinds}
     assert registered == defined_kinds(), "a room registers its kinds in init_app"
-    assert registered == {kind.name for kind in KINDS}, "tests.interleave lists them for those who need them all"
+    assert registered == {kind.name for kind in KINDS}, "tests.shared.interleave lists them for those who need them all"
     assert registered == CHANGES.keys(), "CHANGES says how each kind changes"
 
 

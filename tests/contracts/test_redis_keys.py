@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.contracts.source_tree import CHECKOUT, files, module_name, parsed
-from tests.interleave import KINDS
+from tests.shared.interleave import KINDS
 from webapp.auth.cached_users import USERS
 from webapp.cache import keys
 from webapp.driving.cached_sessions import SESSIONS

@@ -7,8 +7,8 @@ from flask import Flask
 
 from testbed.applications import believing, closed
 from testbed.people import Person
-from tests.attacked import nothing_leaks, patience, settings
 from tests.driving.makers import MakeDriver
+from tests.shared.attacked import nothing_leaks, patience, settings
 from webapp import create_app
 from webapp.config import Settings
 

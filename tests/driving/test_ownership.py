@@ -9,7 +9,7 @@ from flask import Flask
 from sqlalchemy import select
 
 from testbed.people import Person
-from tests.answers import assert_problem, without_what_differs
+from tests.shared.answers import assert_problem, without_what_differs
 from webapp.cache.fills import load
 from webapp.cache.redis import Cache
 from webapp.clock import rfc3339, utcnow

@@ -11,10 +11,10 @@ from sqlalchemy import text
 from werkzeug.test import TestResponse
 
 from testbed.people import Person
-from tests.clients import ClientOfItsOwn
-from tests.crowd import all_at_once
-from tests.interleave import after_flush, at_commit
-from tests.meanwhile import Meanwhile
+from tests.shared.clients import ClientOfItsOwn
+from tests.shared.crowd import all_at_once
+from tests.shared.interleave import after_flush, at_commit
+from tests.shared.meanwhile import Meanwhile
 from webapp.database import db, read_connection
 
 KEY = {"Idempotency-Key": "start-1"}

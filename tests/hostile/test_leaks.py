@@ -14,10 +14,10 @@ from embedded.postgres import Postgres
 from embedded.valkey import Valkey
 from testbed.applications import closed
 from testbed.people import PASSWORD, Person
-from tests.attacked import MakeApp
 from tests.auth.forgery import claims_of
-from tests.elsewhere import NEW_PASSWORD, at, let_time_pass
-from tests.leaks import leaks_of_database, leaks_of_log, leaks_of_redis
+from tests.shared.attacked import MakeApp
+from tests.shared.elsewhere import NEW_PASSWORD, at, let_time_pass
+from tests.shared.leaks import leaks_of_database, leaks_of_log, leaks_of_redis
 from webapp import create_app
 from webapp.auth.logins import REUSE_GRACE_S
 from webapp.config import Settings

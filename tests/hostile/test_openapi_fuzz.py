@@ -9,8 +9,8 @@ import pytest
 from flask import Flask
 
 from testbed.people import Person
-from tests.attacked import MakeApp
-from tests.elsewhere import make_admin
+from tests.shared.attacked import MakeApp
+from tests.shared.elsewhere import make_admin
 
 EXAMPLES = 10
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from testbed.people import PASSWORD, Person
-from tests.answers import assert_problem
-from tests.lasting import Door
+from tests.shared.answers import assert_problem
+from tests.shared.lasting import Door
 from webapp.http.bodies import MAX_BODY_BYTES
 
 JSON = "application/json"

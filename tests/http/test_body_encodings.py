@@ -5,7 +5,7 @@ import gzip
 import pytest
 
 from testbed.people import Person
-from tests.answers import assert_problem
+from tests.shared.answers import assert_problem
 from webapp.http.bodies import MAX_BODY_BYTES
 
 JSON = "application/json"

@@ -7,9 +7,9 @@ import pytest
 from flask import Flask
 
 from testbed.people import PASSWORD, Person
-from tests.answers import assert_client_error, assert_problem
-from tests.attacked import MakeApp
-from tests.lasting import Door
+from tests.shared.answers import assert_client_error, assert_problem
+from tests.shared.attacked import MakeApp
+from tests.shared.lasting import Door
 from webapp.logs import request_log
 
 REQUEST_IDS = {

@@ -7,8 +7,8 @@ from uuid import uuid4
 
 import pytest
 
-from tests.answers import assert_client_error, assert_problem
-from tests.lasting import Door
+from tests.shared.answers import assert_client_error, assert_problem
+from tests.shared.lasting import Door
 from webapp.http import paging
 
 PATHS = {

@@ -9,9 +9,9 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from testbed.people import PASSWORD, Person
-from tests.answers import assert_problem, assert_refused
-from tests.attacked import MakeApp
-from tests.crowd import all_at_once
+from tests.shared.answers import assert_problem, assert_refused
+from tests.shared.attacked import MakeApp
+from tests.shared.crowd import all_at_once
 from webapp.cache.redis import Cache
 
 VICTIM = "alice@example.com"

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from tests.answers import assert_problem, assert_refused
 from tests.conftest import SECRET
-from tests.lasting import Door
+from tests.shared.answers import assert_problem, assert_refused
+from tests.shared.lasting import Door
 from webapp import create_app
 from webapp.config import Settings
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.answers import assert_problem
 from tests.hostile.outages.driver import CALLS, Driver
 from tests.hostile.outages.machines import DATABASE_TROUBLES, KEEPS_ITS_VALUES, REDIS_TROUBLES, Machines, flush_redis
+from tests.shared.answers import assert_problem
 
 
 @dataclass

@@ -10,11 +10,11 @@ import redis
 from flask import Flask
 
 from testbed.applications import believing
-from tests.answers import assert_problem, assert_refused
-from tests.crowd import all_at_once
-from tests.elsewhere import at
 from tests.hostile.outages.driver import CALLS, Driver, change, log_in, log_out, refresh
 from tests.hostile.outages.machines import REDIS_TROUBLES, Machines
+from tests.shared.answers import assert_problem, assert_refused
+from tests.shared.crowd import all_at_once
+from tests.shared.elsewhere import at
 from webapp.cache.redis import Cache
 from webapp.database import db
 

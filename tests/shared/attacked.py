@@ -18,9 +18,9 @@ from embedded.valkey import Valkey
 from testbed.applications import believing, closed
 from testbed.people import Person
 from tests.conftest import SECRET
-from tests.lasting import Door
-from tests.leaks import leaks_of_database, leaks_of_log, leaks_of_redis
-from tests.mallory import mallory as mallory  # A fixture, for the tests of bodies.
+from tests.shared.lasting import Door
+from tests.shared.leaks import leaks_of_database, leaks_of_log, leaks_of_redis
+from tests.shared.mallory import mallory as mallory  # A fixture, for the tests of bodies.
 from webapp import create_app
 from webapp.cache import redis as redis_module
 from webapp.config import Settings

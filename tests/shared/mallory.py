@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from testbed.people import Person
-from tests.lasting import Door
+from tests.shared.lasting import Door
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from flask import Flask
 
 from testbed.people import Person
-from tests.answers import assert_refused
+from tests.shared.answers import assert_refused
 
 
 @dataclass

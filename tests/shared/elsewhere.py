@@ -9,7 +9,7 @@ from flask import Flask
 from sqlalchemy import update
 
 from testbed.people import PASSWORD, Person
-from tests.answers import assert_refused
+from tests.shared.answers import assert_refused
 from webapp.accounts import administration
 from webapp.accounts.schemas import AdminChange
 from webapp.auth import logins
