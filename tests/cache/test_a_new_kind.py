@@ -8,7 +8,7 @@ from flask import Flask
 from pydantic import BaseModel
 from sqlalchemy import Connection, select, update
 
-from testbed.people import Person
+from testbed.people import PASSWORD, Person
 from webapp.auth.schemas import UserDocument
 from webapp.cache import coherence, drift, fills, warm_requests
 from webapp.cache.entries import Entry
@@ -160,6 +160,16 @@ def test_kinds_of_one_version_are_fenced_by_one_change(app: Flask, alice: Person
     alice.starts_a_drive()
     [listed, grouped] = cache.entries.held([SESSION_LISTS.key(alice.id), f"grouped:{alice.id}"])
     assert listed == grouped == ("pending", 1), "the counter rose once"
+
+
+def test_what_it_keeps_of_an_account_goes_with_the_account(app: Flask, alice: Person, cache: Cache) -> None:
+    grouped = replace(SESSION_LISTS, name="grouped", prefix="grouped:")
+    cache.register(grouped)
+    alice.starts_a_drive(name="to nobody's knowledge")
+    with app.app_context():
+        assert "knowledge" in fills.get(grouped, alice.id)[0].body
+    assert alice.delete("/users/me", json={"password": PASSWORD}).status_code == 204
+    assert cache.client.exists(grouped.key(alice.id)) == 0
 
 
 def test_ids_may_be_of_any_form_that_the_kind_knows(app: Flask, alice: Person, cache: Cache) -> None:
