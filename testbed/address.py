@@ -3,17 +3,16 @@
 import socket
 import threading
 from contextlib import suppress
-from types import TracebackType
-from typing import Self
 from urllib.parse import urlsplit
 
 from embedded.valkey import Valkey
+from testbed.closing import Closing
 
 LOOPBACK = "127.0.0.1"
 CHUNK = 65_536
 
 
-class Address:
+class Address(Closing):
     """A TCP address of its own in front of servers that share a password."""
 
     def __init__(self, server: Valkey) -> None:
@@ -42,16 +41,6 @@ class Address:
         self._close_all()
         for thread in self._threads:
             thread.join(5)
-
-    def __enter__(self) -> Self:
-        """Return the address."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Close everything."""
-        self.close()
 
     def _accept(self) -> None:
         while True:

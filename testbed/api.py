@@ -6,8 +6,9 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
+
+from testbed.closing import Closing
 
 IDLE_S = 2.0
 """The server closes a connection that idles for 5 s. One that idled for this long is not used again, in s."""
@@ -37,7 +38,7 @@ class Answer:
         return self.headers.get("Cache-Status", "").rpartition(" ")[2].removeprefix("fwd=")
 
 
-class Api:
+class Api(Closing):
     """One keep-alive connection; for one thread at a time."""
 
     def __init__(self, port: int, *, timeout_s: float = 10.0) -> None:
@@ -79,13 +80,3 @@ class Api:
     def close(self) -> None:
         """Close the connection; the next call opens a new one."""
         self._connection.close()
-
-    def __enter__(self) -> Self:
-        """Return the connection."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Close the connection."""
-        self.close()

@@ -5,8 +5,6 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import psutil  # type: ignore[import-untyped]
 
@@ -14,6 +12,7 @@ from embedded import settings
 from embedded.child import Child
 from embedded.ports import free_port
 from testbed.api import Api, NoAnswer
+from testbed.closing import Closing
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 SECRET = "only-for-tests-0123456789-abcdefghijklmnop"
@@ -36,7 +35,7 @@ class FleetError(AssertionError):
     """A process did not do in time what it was asked for; the message ends with what it printed last."""
 
 
-class Fleet:
+class Fleet(Closing):
     """Web, worker and beat with a port, a folder and an environment of their own; leaving the block stops them all.
 
     `environment` is all that the processes are told beyond what this class sets. A program may run more than once,
@@ -156,16 +155,6 @@ class Fleet:
         self.terminate(*running)
         for name in running:
             self._children[name].stop(STOP_TIMEOUT_S)
-
-    def __enter__(self) -> Self:
-        """Return the fleet; nothing is started yet."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Stop every process."""
-        self.close()
 
     def _launch(self, program: str, name: str, environment: Mapping[str, str]) -> Child:
         with self.log_path(name).open("ab") as log:

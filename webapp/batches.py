@@ -6,14 +6,14 @@ committed: whoever is killed in the middle, or has used up the time, goes on in 
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, delete, inspect, literal, select, text, true, tuple_
+from sqlalchemy import ColumnElement, Select, and_, delete, inspect, literal, select, text, true, tuple_
 
 from webapp.cache.coherence import NOT_NOTICED
-from webapp.database import db
+from webapp.database import db, read_connection
 from webapp.models import Base
 
 BATCH = 1000
@@ -78,8 +78,27 @@ def delete_rows(model: type[Base], condition: Any, budget: Budget, *order: Any) 
     return deleted
 
 
-def delete_children(parent: type[Base], ids: Sequence[str], budget: Budget) -> None:
-    """Delete what belongs to rows of `parent`, a batch at a time, so that their own deletion takes nothing along."""
+def clear(parent: type[Base], due: Select[Any], budget: Budget, finish: Callable[[Sequence[str]], Any]) -> int:
+    """Delete what belongs to rows of `parent`, and then `finish` these, given their ids, so that they are due no more.
+
+    `due` selects the ids. What belongs to the rows goes in batches of its own, because the deletion of a row would take
+    it along in one statement. Returns how many rows were finished.
+    """
+    cleared = 0
+    for batch in budget.batches():
+        with read_connection() as connection:
+            ids = connection.scalars(due.limit(BATCH)).all()
+        if not ids:
+            break
+        _delete_children(parent, ids, budget)
+        with batch:
+            if budget.is_left():
+                finish(ids)
+                cleared += len(ids)
+    return cleared
+
+
+def _delete_children(parent: type[Base], ids: Sequence[str], budget: Budget) -> None:
     for model in models_of(parent):
         [reference] = _references(model, parent)
         delete_belonging(model, reference, ids, budget)

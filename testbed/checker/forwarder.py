@@ -4,17 +4,16 @@ import asyncio
 import subprocess
 import sys
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from embedded.ports import LOOPBACK
+from testbed.closing import Closing
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 NOWHERE = 0
 STOP_TIMEOUT_S = 5.0
 
 
-class ForwardedAddress:
+class ForwardedAddress(Closing):
     """A port of its own that leads to one server now, and to another one later.
 
     Connections that stand are closed before the first new one leads elsewhere, so that nobody is left behind.
@@ -47,16 +46,6 @@ class ForwardedAddress:
         if not line:
             raise RuntimeError("the address has ended")
         return line
-
-    def __enter__(self) -> Self:
-        """Return the address, which leads nowhere yet."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """End the process."""
-        self.close()
 
 
 class End(asyncio.Protocol):

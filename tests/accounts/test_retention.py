@@ -18,8 +18,7 @@ from webapp.models import AuditEvent, DrivingSession, IdempotentAnswer, Login, R
 
 @pytest.fixture(autouse=True)
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (batches, retention):
-        monkeypatch.setattr(module, "BATCH", 10)
+    monkeypatch.setattr(batches, "BATCH", 10)
 
 
 def store(app: Flask, model: type, *rows: dict[str, object]) -> None:

@@ -1,15 +1,16 @@
 """How long rows are kept: logins, audit events, kept answers, and the empty rows of what was deleted."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import delete, exists, select
 
-from webapp.batches import BATCH, Budget, delete_children, delete_rows
+from webapp.batches import Budget, clear, delete_rows
 from webapp.cache.coherence import NOT_NOTICED
 from webapp.clock import utcnow
 from webapp.config import settings
-from webapp.database import db, read_connection
+from webapp.database import db
 from webapp.http import idempotency
 from webapp.models import AuditEvent, DrivingSession, Login, User
 
@@ -38,20 +39,13 @@ def purge_deleted(budget: Budget) -> int:
 
 
 def _purge(model: type[DrivingSession] | type[User], before: datetime, condition: Any, budget: Budget) -> int:
-    due = select(model.id).where(model.deleted_at < before, condition).order_by(model.deleted_at).limit(BATCH)
-    purged = 0
-    for batch in budget.batches():
-        with read_connection() as connection:
-            ids = connection.scalars(due).all()
-        if not ids:
-            break
-        delete_children(model, ids, budget)
-        with batch:
-            if budget.is_left():
-                # No entry is left of what went a day ago: nothing cached changes.
-                db.session.execute(delete(model).where(model.id.in_(ids)), execution_options=NOT_NOTICED)
-                purged += len(ids)
-    return purged
+    due = select(model.id).where(model.deleted_at < before, condition).order_by(model.deleted_at)
+
+    def purge(ids: Sequence[str]) -> None:
+        # No entry is left of what went a day ago: nothing cached changes.
+        db.session.execute(delete(model).where(model.id.in_(ids)), execution_options=NOT_NOTICED)
+
+    return clear(model, due, budget, purge)
 
 
 def purge_audit_events(budget: Budget) -> int:

@@ -45,7 +45,6 @@ def endpoint(
     `also` names a parameter of the path that is the id of a cached kind: what Redis holds of it is fetched in the round
     trip that authenticates the caller, and handed over as `prefetched`.
     """
-
     by_status = answers if isinstance(answers, Mapping) else {200: answers}
 
     def decorate(view: View) -> View:

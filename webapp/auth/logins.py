@@ -113,18 +113,25 @@ def revoke(user: User, reason: str, *, only: str | None = None) -> None:
     )
 
 
-def end(caller: Caller, login_id: str, event: str = audit.LOGIN_REVOKED, reason: str = "revoked") -> bool:
+def end(caller: Caller, login_id: str) -> bool:
     """End one of the caller's own logins. Returns whether it was alive. Raises 401."""
     with own_account_change(caller) as user:
         # One that is dead already is not told to be so before every process has heard of it.
         is_alive = login_id in alive(user.id)
         if is_alive:
-            revoke(user, reason, only=login_id)
-            audit.record(event, user.id, login_id=login_id)
+            revoke(user, "revoked", only=login_id)
+            audit.record(audit.LOGIN_REVOKED, user.id, login_id=login_id)
     return is_alive
 
 
-def end_all(caller: Caller) -> None:
+def log_out(caller: Caller) -> None:
+    """End the login that is calling. Raises 401."""
+    with own_account_change(caller) as user:
+        revoke(user, "logout", only=caller.claims.login_id)
+        audit.record(audit.LOGOUT, user.id, login_id=caller.claims.login_id)
+
+
+def log_out_everywhere(caller: Caller) -> None:
     """End all of the caller's logins. Raises 401."""
     with own_account_change(caller) as user:
         revoke(user, "logout_all")

@@ -2,7 +2,7 @@
 
 from flask import Blueprint, Response, jsonify
 
-from webapp.auth import audit, logins, tokens
+from webapp.auth import logins, tokens
 from webapp.auth.credentials import log_in as begin_login
 from webapp.auth.devices import blacklist, calling_device, logged_in
 from webapp.auth.endpoint import endpoint
@@ -43,7 +43,7 @@ def refresh_tokens(caller: Caller) -> Response:
 @endpoint({204: None}, tag=TAG, tokens=(tokens.ACCESS, tokens.REFRESH))
 def log_out(caller: Caller) -> tuple[str, int]:
     """End this login: its access and refresh tokens are dead. Takes either of them as Bearer."""
-    logins.end(caller, caller.claims.login_id, audit.LOGOUT, "logout")
+    logins.log_out(caller)
     db.session.commit()
     blacklist(caller)
     return "", 204
@@ -53,7 +53,7 @@ def log_out(caller: Caller) -> tuple[str, int]:
 @endpoint({204: None}, tag=TAG)
 def log_out_everywhere(caller: Caller) -> tuple[str, int]:
     """End every login of this user."""
-    logins.end_all(caller)
+    logins.log_out_everywhere(caller)
     db.session.commit()
     blacklist(caller)
     return "", 204

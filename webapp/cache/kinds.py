@@ -152,7 +152,7 @@ class Kinds:
         return hashlib.sha256(orjson.dumps(self._shapes, option=orjson.OPT_SORT_KEYS)).hexdigest()[:8]
 
     def __iter__(self) -> Iterator[Kind]:
-        return iter(tuple(self._by_prefix.values()))
+        return iter(self._by_prefix.values())
 
 
 def _wordless(schema: Any) -> Any:

@@ -11,7 +11,6 @@ The first comparison, and one after a flush, looks at all rows that changed with
 exists now was put within its TTL, so a row that changed before that cannot be newer.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -91,7 +90,7 @@ def _compare(kind: Kind, versions: dict[str, int], report: Report) -> None:
     # A lease in progress is fenced, too, but it is no drift: its holder would have been refused or right.
     report.behind += sum(held[key].state == "value" for key in behind)
     if behind:
-        _ask(cache.entries.fence(behind), report)
+        report.warmed += warm_requests.ask(cache.entries.fence(behind))
 
 
 def _warm_what_was_lost(report: Report) -> None:
@@ -103,12 +102,9 @@ def _warm_what_was_lost(report: Report) -> None:
             if kind.is_warmed
             for id, _ in kind.version.changed_since(connection, since)
         ]
-    held = cache.inspection.held(recent)
-    _ask([key for key, found in zip(recent, held, strict=True) if found.state != "value"], report)
-
-
-def _ask(lost: Iterable[str], report: Report) -> None:
-    due = get_cache().kinds.warmed(lost)
-    for start in range(0, len(due), BATCH):
-        warm_requests.ask(due[start : start + BATCH])
-    report.warmed += len(due)
+    for start in range(0, len(recent), BATCH):
+        batch = recent[start : start + BATCH]
+        held = cache.inspection.held(batch)
+        report.warmed += warm_requests.ask(
+            key for key, found in zip(batch, held, strict=True) if found.state != "value"
+        )

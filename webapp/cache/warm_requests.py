@@ -25,15 +25,15 @@ SCHEDULED_TTL_MS = 5_000
 BATCH = 500
 
 
-def ask(changed: Iterable[str]) -> None:
-    """Ask the worker to warm soon what it warms of these keys; readers fill the others.
+def ask(changed: Iterable[str]) -> int:
+    """Ask the worker to warm soon what it warms of these keys, and return how many; readers fill the others.
 
     Never fails: the write has been done and must be acknowledged.
     """
     cache = get_cache()
     due = cache.kinds.warmed(changed)
     if not due:
-        return
+        return 0
     try:
         pipeline = cache.client.pipeline(transaction=False)
         pipeline.sadd(keys.WARM_DUE, *due)
@@ -41,9 +41,10 @@ def ask(changed: Iterable[str]) -> None:
         _, is_first = pipeline.execute()
     except RedisError as error:
         log.warning("warm_not_requested", keys=len(due), error=type(error).__name__)
-        return
-    if is_first:
-        jobs.warm_due(countdown_s=COLLECT_S)
+    else:
+        if is_first:
+            jobs.warm_due(countdown_s=COLLECT_S)
+    return len(due)
 
 
 def ask_for_first_reads(user_id: str) -> None:

@@ -7,11 +7,11 @@ import structlog
 from redis import RedisError
 from sqlalchemy import Select, select, update
 
-from webapp.batches import BATCH, Budget, delete_children
+from webapp.batches import BATCH, Budget, clear
 from webapp.cache.coherence import NOT_NOTICED
 from webapp.cache.redis import get_cache
 from webapp.clock import utcnow
-from webapp.database import db, read_connection
+from webapp.database import db
 from webapp.driving.documents import WRITTEN
 from webapp.models import DrivingSession
 
@@ -24,16 +24,8 @@ WITH_THE_READINGS: dict[str, Any] = {"readings_count": 0, "sums": None}
 def erase_readings(budget: Budget, *conditions: Any) -> None:
     """Erase the readings of the deleted drives that count some."""
     query = select(DrivingSession.id).where(DrivingSession.deleted_at.is_not(None), DrivingSession.readings_count > 0)
-    due = query.where(*conditions).order_by(DrivingSession.deleted_at).limit(BATCH)
-    for batch in budget.batches():
-        with read_connection() as connection:
-            session_ids = connection.scalars(due).all()
-        if not session_ids:
-            break
-        delete_children(DrivingSession, session_ids, budget)
-        with batch:
-            if budget.is_left():
-                _write(session_ids, **WITH_THE_READINGS)
+    due = query.where(*conditions).order_by(DrivingSession.deleted_at)
+    clear(DrivingSession, due, budget, lambda session_ids: _write(session_ids, **WITH_THE_READINGS))
 
 
 def empty_drives(user_id: str, budget: Budget) -> None:

@@ -156,11 +156,8 @@ def _on_problem(problem: Problem) -> Response:
 def _on_http_exception(error: HTTPException) -> Response:
     status = error.code or 500
     kept = {name: value for name, value in error.get_response().headers.items() if name in ("Allow", "Retry-After")}
-    code = (
-        TooLarge.code
-        if status == TooLarge.status
-        else HTTPStatus(status).phrase.lower().replace(" ", "_").replace("-", "_")
-    )
+    name = HTTPStatus(status).phrase.lower().replace(" ", "_").replace("-", "_")
+    code = TooLarge.code if status == TooLarge.status else name
     return problem_response(status, code, error.description, kept)
 
 
