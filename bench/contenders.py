@@ -129,7 +129,7 @@ class Field:
 
     def _ours(self, environment: Mapping[str, str]) -> Program:
         return Program(
-            "gunicorn", "wsgi:app", Path(sys.executable), CHECKOUT, {**self.stores.environment, **environment}
+            "gunicorn", "asgi:app", Path(sys.executable), CHECKOUT, {**self.stores.environment, **environment}
         )
 
     def _peer(self, name: str, server: str, module: str, **environment: str) -> Contender:

@@ -2,9 +2,9 @@
 
 from flask import Flask
 
-from webapp import accounts, auth, cache, config, database, driving, edge, http, jobs, logs, ops, threads
+from webapp import accounts, auth, cache, config, database, driving, http, jobs, logs, ops, threads
 
-ROOMS = (logs, database, threads, jobs, cache, http, auth, driving, accounts, edge, ops)
+ROOMS = (logs, database, threads, jobs, cache, http, auth, driving, accounts, ops)
 """From the ground up."""
 
 

@@ -13,6 +13,7 @@ from flask import Flask, current_app
 from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+MIB = 1024 * 1024
 MIN_SECRET_BYTES = 32
 """RFC 7518, section 3.2: a key for HS256 is at least as long as the hash, 256 bits."""
 
@@ -70,7 +71,14 @@ class Settings(BaseSettings):
     reconcile_interval_s: int = Field(5, ge=1, le=300)
     password_hash_memory_kib: int = Field(MIN_HASH_MEMORY_KIB, ge=8)
     web_concurrency: int | None = Field(None, ge=1)
-    web_threads: int = Field(4, ge=1, le=64)
+    web_threads: int = Field(3, ge=1, le=64)
+    web_max_connections: int = Field(2_500, ge=1, le=100_000)
+    web_max_requests_waiting: int = Field(256, ge=1, le=10_000)
+    web_max_bytes_waiting: int = Field(64 * MIB, ge=MIB)
+    web_max_head_bytes: int = Field(16 * 1024, ge=1024, le=MIB)
+    web_max_body_bytes: int = Field(MIB, ge=1024, le=64 * MIB)
+    web_head_timeout_s: float = Field(10, gt=0, le=300)
+    web_body_timeout_s: float = Field(10, gt=0, le=300)
     worker_concurrency: int = Field(2, ge=1)
     celerybeat_schedule_filename: Path | None = None
     jwt_previous_secret_keys: str = ""
@@ -129,6 +137,11 @@ class Settings(BaseSettings):
         if self.app_env == "production" and self.password_hash_memory_kib < MIN_HASH_MEMORY_KIB:
             raise ValueError(f"PASSWORD_HASH_MEMORY_KIB must be at least {MIN_HASH_MEMORY_KIB} when APP_ENV=production")
         return self
+
+    @property
+    def spare_threads(self) -> int:
+        """How many web threads may be at something late without being missing to the others."""
+        return self.web_threads
 
     @property
     def jwt_secrets(self) -> list[str]:

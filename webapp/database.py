@@ -56,7 +56,7 @@ def engine_options(settings: Settings) -> dict[str, Any]:
     """Return SQLAlchemy's engine options for the database that the settings name."""
     # One for each thread. Errors are logged without their parameters: those of a login are a password hash.
     common = {
-        "pool_size": settings.web_threads,
+        "pool_size": settings.web_threads + settings.spare_threads,
         "max_overflow": 0,
         "pool_timeout": 2,
         "hide_parameters": True,

@@ -1,12 +1,15 @@
 """The threads that answer requests: so many at work at the same time, however many wait for something that takes long.
 
-A thread that waits for a password to be hashed would be missing to everybody else: a crowd that logs in would stop all
-reads. Such a thread stands aside. It gives its place to another one, which is started for that, and goes on when a
-place is free again. So what is bounded by the number of threads stays bounded: connections to the database and to
-Redis, and how many share the interpreter.
+Few are at work, because threads that compute keep the interpreter from each other, and from the event loop above all.
+But a thread that waits is missing to everybody else: a crowd that logs in, or three calls that wait for a lock in the
+database, would stop all of them. So a thread's place goes to another one, which is started for that, while it waits:
+
+* one that knows that it will wait for long **stands aside**, and goes on when a place is free again;
+* one that has been at a request for longer than any computes is **relieved**; it ends without a place.
 """
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
@@ -24,6 +27,9 @@ log = structlog.get_logger(__name__)
 
 Result = TypeVar("Result")
 Work = tuple["Future[Any]", Callable[[], Any]]
+
+LATE_AFTER_S = 0.25
+"""A thread that has been at one request for longer, in s, waits for something: none computes for so long."""
 
 
 class Places:
@@ -53,46 +59,60 @@ class Places:
             else:
                 self._free += 1
 
-    def __enter__(self) -> None:
-        self.take()
 
-    def __exit__(self, *_: object) -> None:
-        self.give()
+class _Seat:
+    """Where a thread is: since when at the present request, and whether one of the places is its."""
+
+    def __init__(self) -> None:
+        self.since = 0.0
+        self.has_place = self.is_relieved = False
 
 
 class Threads(Executor):
-    """The pool. Threads are started as they are needed, so that a process may be forked before the first request."""
+    """The pool. Threads are started as they are needed, so that a process may be forked before the first request.
 
-    def __init__(self, size: int) -> None:
-        self._size = size
+    `size` of them are at work, and at most `spare` more are at something late.
+    """
+
+    def __init__(self, size: int, spare: int = 0) -> None:
+        self.size, self._spare = size, spare
         self._work: SimpleQueue[Work | None] = SimpleQueue()
         self._places = Places(size)
         self._lock = threading.Lock()
-        self._started = 0
-        self._surplus = 0
+        self._started = self._surplus = self._relieved = 0
         self._here = threading.local()
+        self._at_work: set[_Seat] = set()
 
     def submit(self, fn: Callable[..., Result], /, *args: Any, **kwargs: Any) -> "Future[Result]":
         """Have a thread call `fn` when one is free."""
         future: Future[Result] = Future()
         self._work.put((future, partial(fn, *args, **kwargs)))
-        if self._started < self._size:
+        if self._started < self.size:
             self._start_one_more()
         return future
 
     @contextmanager
     def standing_aside(self) -> Iterator[None]:
         """Lend the place of this thread, if it has one, to another for as long as the block waits."""
-        if not hasattr(self._here, "has_place") or not self._has_substitute():
+        seat: _Seat | None = getattr(self._here, "seat", None)
+        if seat is None or not self._lend(seat):
             yield
             return
-        self._places.give()
         try:
             yield
         finally:
             self._places.take()
             with self._lock:
+                seat.since, seat.has_place = time.monotonic(), True
                 self._surplus += 1  # Whoever is done next ends: our substitute, or somebody else.
+
+    def relieve(self) -> None:
+        """Give the places of those that are late to others, as far as there are spare ones."""
+        before = time.monotonic() - LATE_AFTER_S
+        with self._lock:
+            late = [seat for seat in self._at_work if seat.has_place and seat.since < before]
+        for seat in late[: self._spare - self._relieved]:
+            self._lend(seat, is_for_good=True)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Let each thread end after what it does. Waits for nobody and cancels nothing, whatever is asked."""
@@ -100,17 +120,23 @@ class Threads(Executor):
 
     def _start_one_more(self) -> None:
         with self._lock:
-            if self._started < self._size:
+            if self._started < self.size:
                 self._started += 1
                 self._start_thread()
 
-    def _has_substitute(self) -> bool:
-        """Start one more thread, if there is room for one in this process."""
-        try:
-            self._start_thread()
-        except RuntimeError as error:
-            log.warning("no_substitute", error=str(error))
-            return False
+    def _lend(self, seat: _Seat, *, is_for_good: bool = False) -> bool:
+        """Give a thread's place to a new one. Says whether it had a place, and there is room for one more thread."""
+        with self._lock:
+            if not seat.has_place:
+                return False
+            try:
+                self._start_thread()
+            except RuntimeError as error:
+                log.warning("no_substitute", error=str(error))
+                return False
+            seat.has_place, seat.is_relieved = False, is_for_good
+            self._relieved += is_for_good
+        self._places.give()
         return True
 
     def _start_thread(self) -> None:
@@ -118,26 +144,39 @@ class Threads(Executor):
         threading.Thread(target=self._serve, name="request", daemon=True).start()
 
     def _serve(self) -> None:
-        self._here.has_place = True
+        seat = self._here.seat = _Seat()
         while (work := self._work.get()) is not None:
-            with self._places:
-                _do(*work)
+            self._places.take()
+            with self._lock:
+                seat.since, seat.has_place = time.monotonic(), True
+                self._at_work.add(seat)
+            _do(*work)
             del work  # It holds a request, and the next one may be long in coming.
-            if self._surplus and self._is_surplus():
+            if self._leave(seat):
                 return
         self._work.put(None)  # For the next one.
 
-    def _is_surplus(self) -> bool:
+    def _leave(self, seat: _Seat) -> bool:
+        """Give the place back, if it was not lent for good, and say whether there is a thread too many."""
         with self._lock:
-            if not self._surplus:
-                return False
-            self._surplus -= 1
-            return True
+            self._at_work.discard(seat)
+            is_surplus = seat.is_relieved or self._surplus > 0
+            if seat.is_relieved:
+                self._relieved -= 1
+            else:
+                self._surplus -= is_surplus
+                seat.has_place = False
+        if seat.is_relieved:
+            log.warning("request_was_late", seconds=round(time.monotonic() - seat.since, 1))
+        else:
+            self._places.give()
+        return is_surplus
 
 
 def init_app(app: Flask) -> None:
     """Give `app` its threads. None is started yet."""
-    app.extensions["threads"] = Threads(settings(app).web_threads)
+    given = settings(app)
+    app.extensions["threads"] = Threads(given.web_threads, given.spare_threads)
 
 
 def threads_of(app: Flask) -> Threads:

@@ -1,21 +1,22 @@
-"""The project's own gunicorn settings, for every peer. They are spelled again, because a peer's environment has none of
-our packages to read ours with; tests/contracts/test_processes.py holds the two against each other.
+"""gunicorn's settings for the peers: gthread, which is what Flask runs best under, and otherwise as the project's own.
+They are spelled again, because a peer's environment has none of our packages to read ours with;
+tests/contracts/test_processes.py holds the two against each other.
 """
 
 import os
 from pathlib import Path
 
 bind = f"{os.environ['HOST']}:{os.environ['PORT']}"
-worker_class = "gthread"
 workers = int(os.environ.get("WEB_CONCURRENCY") or 1)
+worker_class = "gthread"
 threads = int(os.environ.get("WEB_THREADS") or 4)
-reuse_port = True
+reuse_port = False
 preload_app = False
 timeout = 30
-graceful_timeout = 15
+graceful_timeout = 10
 keepalive = 5
-max_requests = 100_000
-max_requests_jitter = 10_000
+max_requests = 2_000_000
+max_requests_jitter = 2_000_000
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None
 control_socket_disable = True
 forwarder_headers = ""

@@ -12,11 +12,12 @@ from werkzeug.test import TestResponse
 from testbed.people import PASSWORD, Person
 from tests.shared.answers import assert_problem
 from tests.shared.attacked import MakeApp
+from tests.shared.doors import clients_of
 from tests.shared.elsewhere import at
 from webapp.auth import passwords
 from webapp.auth.passwords import HASHED_AT_ONCE
 from webapp.database import db
-from webapp.threads import Threads
+from webapp.threads import threads_of
 
 
 class HeldHashing:
@@ -51,45 +52,47 @@ def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[HeldHashing]:
     hashing.may_end.set()
 
 
-def test_a_hundred_logins_at_once_do_not_stop_others_and_all_succeed(make_app: MakeApp, held: HeldHashing) -> None:
+def test_a_hundred_logins_at_once_do_not_stop_others_and_all_succeed(
+    make_app: MakeApp, held: HeldHashing, way_in: str
+) -> None:
     held.may_end.set()
     app = make_app(ratelimit_enabled=False)
     alice = Person.registered(app, "alice@example.com")
     path = f"/sessions/{alice.starts_a_drive()['id']}"
     held.may_end.clear()
     credentials = {"email": "alice@example.com", "password": PASSWORD}
-    # As gunicorn does, with as few threads as the settings say.
-    threads: Threads = app.extensions["threads"]
+    # As a server does, with as few threads as the settings say.
+    clients = clients_of(app, way_in)
     logins = [
-        threads.submit(lambda: app.test_client().post("/api/v1/auth/login", json=credentials)) for _ in range(100)
+        clients.submit(lambda: app.test_client().post("/api/v1/auth/login", json=credentials)) for _ in range(100)
     ]
     try:
         for _ in range(HASHED_AT_ONCE):
             assert held.begun.acquire(timeout=30)
         for way in (path, path, "/sessions?status=active", "/users/me"):  # From the cache and from the database.
-            assert threads.submit(alice.get, way).result(30).status_code == 200
-        assert threads.submit(alice.patch, path, json={"name": "while they hash"}).result(30).status_code == 200
+            assert clients.submit(alice.get, way).result(30).status_code == 200
+        assert clients.submit(alice.patch, path, json={"name": "while they hash"}).result(30).status_code == 200
         assert not any(login.done() for login in logins)
     finally:
         held.may_end.set()
     assert {login.result(timeout=60).status_code for login in logins} == {200}
-    threads.shutdown()
+    clients.shutdown()
     assert held.most_at_once <= HASHED_AT_ONCE
     assert len(held.computed_in) <= HASHED_AT_ONCE, "each thread that computes one keeps its memory"
 
 
 def test_who_finds_the_waiting_room_full_is_told_at_once_to_come_back(
-    make_app: MakeApp, alice: Person, held: HeldHashing, monkeypatch: pytest.MonkeyPatch
+    make_app: MakeApp, alice: Person, held: HeldHashing, monkeypatch: pytest.MonkeyPatch, way_in: str
 ) -> None:
     monkeypatch.setattr(passwords, "WAITING_ROOM", 5)
     app = make_app(ratelimit_enabled=False)
-    threads: Threads = app.extensions["threads"]
+    clients = clients_of(app, way_in)
     credentials = {"email": alice.email, "password": PASSWORD}
 
     def log_in() -> TestResponse:
         return app.test_client().post("/api/v1/auth/login", json=credentials)
 
-    logins = [threads.submit(log_in) for _ in range(6)]
+    logins = [clients.submit(log_in) for _ in range(6)]
     refused = next(as_completed(logins, timeout=30))
     problem = refused.result()
     assert_problem(problem, 503, code="service_unavailable")
@@ -97,14 +100,14 @@ def test_who_finds_the_waiting_room_full_is_told_at_once_to_come_back(
     held.may_end.set()
     assert [login.result(timeout=30).status_code for login in logins if login is not refused] == [200] * 5
     assert log_in().status_code == 200, "there is room again"
-    threads.shutdown()
+    clients.shutdown()
 
 
 def test_who_waits_for_a_hash_holds_no_connection_to_the_database(
-    make_app: MakeApp, alice: Person, held: HeldHashing
+    make_app: MakeApp, alice: Person, held: HeldHashing, way_in: str
 ) -> None:
     app = make_app(ratelimit_enabled=False)
-    threads: Threads = app.extensions["threads"]
+    clients, threads = clients_of(app, way_in), threads_of(app)
     credentials = {"email": alice.email, "password": PASSWORD}
     change = {"current_password": PASSWORD, "new_password": f"{PASSWORD} 2"}
     asks = [
@@ -112,7 +115,7 @@ def test_who_waits_for_a_hash_holds_no_connection_to_the_database(
         ("PUT", "/users/me/password", change),
         ("DELETE", "/users/me", {"password": PASSWORD}),
     ]
-    waiting = [threads.submit(at(app, alice).call, method, path, json=body) for method, path, body in asks * 5]
+    waiting = [clients.submit(at(app, alice).call, method, path, json=body) for method, path, body in asks * 5]
     with app.app_context():
         pool: Any = db.engine.pool
     try:
@@ -127,4 +130,4 @@ def test_who_waits_for_a_hash_holds_no_connection_to_the_database(
     finally:
         held.may_end.set()
     assert {each.result(timeout=60).status_code for each in waiting} <= {200, 204, 401, 403}
-    threads.shutdown()
+    clients.shutdown()

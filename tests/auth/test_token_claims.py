@@ -12,7 +12,7 @@ from jwt import api_jwt
 
 from tests.auth.forgery import claims_of, minted
 from tests.shared.answers import assert_refused
-from tests.shared.lasting import Door
+from tests.shared.gate import Gate
 
 MISSING = object()
 WRONG_TYPES: dict[str, Any] = {
@@ -99,10 +99,10 @@ def changed(claims: dict[str, Any], name: str, value: Any) -> dict[str, Any]:
         for what, value in values.items()
     ],
 )
-def test_an_access_token_with_an_odd_claim_is_refused(door: Door, name: str, value: Any) -> None:
-    claims = claims_of(door.carol.tokens["access_token"])
-    door.opens(minted(claims))
-    door.refuses(minted(changed(claims, name, value)))
+def test_an_access_token_with_an_odd_claim_is_refused(gate: Gate, name: str, value: Any) -> None:
+    claims = claims_of(gate.carol.tokens["access_token"])
+    gate.opens(minted(claims))
+    gate.refuses(minted(changed(claims, name, value)))
 
 
 GENERATIONS: dict[str, Any] = {
@@ -112,90 +112,90 @@ GENERATIONS: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("value", GENERATIONS.values(), ids=GENERATIONS.keys())
-def test_a_refresh_token_with_an_odd_generation_is_refused(door: Door, value: Any) -> None:
-    claims = claims_of(door.carol.tokens["refresh_token"])
+def test_a_refresh_token_with_an_odd_generation_is_refused(gate: Gate, value: Any) -> None:
+    claims = claims_of(gate.carol.tokens["refresh_token"])
     token = minted(changed(claims, "generation", value))
-    assert_refused(door.carol.post("/auth/refresh", token=token), code="token_invalid")
-    door.opens(door.carol.tokens["access_token"])
+    assert_refused(gate.carol.post("/auth/refresh", token=token), code="token_invalid")
+    gate.opens(gate.carol.tokens["access_token"])
 
 
-def test_an_expired_token_is_told_so(door: Door) -> None:
-    claims = claims_of(door.carol.tokens["access_token"])
-    door.refuses(minted({**claims, "exp": round(time.time()) - 1}), code="token_expired")
+def test_an_expired_token_is_told_so(gate: Gate) -> None:
+    claims = claims_of(gate.carol.tokens["access_token"])
+    gate.refuses(minted({**claims, "exp": round(time.time()) - 1}), code="token_expired")
 
 
 def test_a_token_is_refused_once_it_expires_however_often_it_was_accepted(
-    door: Door, monkeypatch: pytest.MonkeyPatch
+    gate: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    claims = claims_of(door.carol.tokens["access_token"])
+    claims = claims_of(gate.carol.tokens["access_token"])
     token = minted({**claims, "exp": round(time.time()) + 100})
-    door.opens(token)
+    gate.opens(token)
     later = datetime.now(UTC) + timedelta(seconds=101)
     monkeypatch.setattr(time, "time", later.timestamp)
     monkeypatch.setattr(api_jwt, "datetime", SimpleNamespace(now=lambda tz: later))
-    door.refuses(token, code="token_expired")
+    gate.refuses(token, code="token_expired")
 
 
 @pytest.mark.parametrize("ahead_s", [2, 55])
-def test_a_token_of_a_clock_that_is_ahead_is_good(door: Door, ahead_s: int) -> None:
-    claims, now = claims_of(door.carol.tokens["access_token"]), round(time.time())
-    door.opens(minted({**claims, "iat": now + ahead_s, "nbf": now + ahead_s}))
+def test_a_token_of_a_clock_that_is_ahead_is_good(gate: Gate, ahead_s: int) -> None:
+    claims, now = claims_of(gate.carol.tokens["access_token"]), round(time.time())
+    gate.opens(minted({**claims, "iat": now + ahead_s, "nbf": now + ahead_s}))
 
 
 @pytest.mark.parametrize("claim", ["iat", "nbf"])
-def test_a_clock_that_is_more_than_a_minute_ahead_is_not_believed(door: Door, claim: str) -> None:
-    claims = claims_of(door.carol.tokens["access_token"])
-    door.refuses(minted({**claims, claim: round(time.time()) + 90}), code="token_invalid")
+def test_a_clock_that_is_more_than_a_minute_ahead_is_not_believed(gate: Gate, claim: str) -> None:
+    claims = claims_of(gate.carol.tokens["access_token"])
+    gate.refuses(minted({**claims, claim: round(time.time()) + 90}), code="token_invalid")
 
 
 @pytest.mark.parametrize("expired_for_s", [0, 1, 30, 59, 61])
-def test_what_is_forgiven_of_a_clock_lengthens_no_life(door: Door, expired_for_s: int) -> None:
-    claims, now = claims_of(door.carol.tokens["access_token"]), int(time.time())
-    door.refuses(minted({**claims, "exp": now - expired_for_s}), code="token_expired")
-    refresh = claims_of(door.carol.tokens["refresh_token"])
+def test_what_is_forgiven_of_a_clock_lengthens_no_life(gate: Gate, expired_for_s: int) -> None:
+    claims, now = claims_of(gate.carol.tokens["access_token"]), int(time.time())
+    gate.refuses(minted({**claims, "exp": now - expired_for_s}), code="token_expired")
+    refresh = claims_of(gate.carol.tokens["refresh_token"])
     expired = minted({**refresh, "exp": now - expired_for_s})
-    assert_refused(door.carol.post("/auth/refresh", token=expired), code="token_expired")
+    assert_refused(gate.carol.post("/auth/refresh", token=expired), code="token_expired")
 
 
-def test_of_a_claim_that_stands_twice_one_is_taken_everywhere(door: Door) -> None:
-    own = json.dumps(claims_of(door.mallory.tokens["access_token"]))
-    token = minted(f'{{"sub": "{door.carol.id}", {own[1:]}'.encode())
-    answer = door.mallory.get("/users/me", token=token)
-    assert (answer.status_code, answer.json["id"]) == (200, door.mallory.id)
-    assert door.mallory.get(door.paths[1], token=token).status_code == 404
+def test_of_a_claim_that_stands_twice_one_is_taken_everywhere(gate: Gate) -> None:
+    own = json.dumps(claims_of(gate.mallory.tokens["access_token"]))
+    token = minted(f'{{"sub": "{gate.carol.id}", {own[1:]}'.encode())
+    answer = gate.mallory.get("/users/me", token=token)
+    assert (answer.status_code, answer.json["id"]) == (200, gate.mallory.id)
+    assert gate.mallory.get(gate.paths[1], token=token).status_code == 404
 
 
-def test_mallorys_login_does_not_speak_for_carol(door: Door) -> None:
-    claims = claims_of(door.mallory.tokens["access_token"])
-    door.refuses(minted({**claims, "sub": door.carol.id}), code="token_revoked")
+def test_mallorys_login_does_not_speak_for_carol(gate: Gate) -> None:
+    claims = claims_of(gate.mallory.tokens["access_token"])
+    gate.refuses(minted({**claims, "sub": gate.carol.id}), code="token_revoked")
 
 
-def test_carols_login_does_not_speak_for_mallory(door: Door) -> None:
-    claims = claims_of(door.carol.tokens["access_token"])
-    door.refuses(minted({**claims, "sub": door.mallory.id}), code="token_revoked")
+def test_carols_login_does_not_speak_for_mallory(gate: Gate) -> None:
+    claims = claims_of(gate.carol.tokens["access_token"])
+    gate.refuses(minted({**claims, "sub": gate.mallory.id}), code="token_revoked")
 
 
-def test_a_login_is_not_a_user(door: Door) -> None:
-    claims = claims_of(door.carol.tokens["access_token"])
-    door.refuses(minted({**claims, "sub": claims["login"], "login": claims["sub"]}), code="token_revoked")
+def test_a_login_is_not_a_user(gate: Gate) -> None:
+    claims = claims_of(gate.carol.tokens["access_token"])
+    gate.refuses(minted({**claims, "sub": claims["login"], "login": claims["sub"]}), code="token_revoked")
 
 
-def test_a_refresh_token_does_not_read(door: Door) -> None:
-    door.refuses(door.carol.tokens["refresh_token"], code="token_wrong_type")
+def test_a_refresh_token_does_not_read(gate: Gate) -> None:
+    gate.refuses(gate.carol.tokens["refresh_token"], code="token_wrong_type")
 
 
-def test_an_access_token_does_not_refresh(door: Door) -> None:
-    answer = door.carol.post("/auth/refresh", token=door.carol.tokens["access_token"])
+def test_an_access_token_does_not_refresh(gate: Gate) -> None:
+    answer = gate.carol.post("/auth/refresh", token=gate.carol.tokens["access_token"])
     assert_refused(answer, code="token_wrong_type")
 
 
-def test_a_role_in_a_token_gives_no_role(door: Door) -> None:
-    claims = claims_of(door.carol.tokens["access_token"])
-    answer = door.carol.get("/admin/users", token=minted({**claims, "role": "admin", "is_admin": True}))
+def test_a_role_in_a_token_gives_no_role(gate: Gate) -> None:
+    claims = claims_of(gate.carol.tokens["access_token"])
+    answer = gate.carol.get("/admin/users", token=minted({**claims, "role": "admin", "is_admin": True}))
     assert answer.status_code == 403
 
 
-def test_tokens_hold_no_personal_data_and_no_role(door: Door) -> None:
+def test_tokens_hold_no_personal_data_and_no_role(gate: Gate) -> None:
     common = {"iss", "aud", "sub", "login", "jti", "type", "iat", "nbf", "exp"}
-    assert claims_of(door.carol.tokens["access_token"]).keys() == common | {"fresh"}
-    assert claims_of(door.carol.tokens["refresh_token"]).keys() == common | {"fresh", "generation"}
+    assert claims_of(gate.carol.tokens["access_token"]).keys() == common | {"fresh"}
+    assert claims_of(gate.carol.tokens["refresh_token"]).keys() == common | {"fresh", "generation"}

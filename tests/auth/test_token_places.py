@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.shared.answers import assert_refused
-from tests.shared.lasting import Door
+from tests.shared.gate import Gate
 
 Headers = list[tuple[str, str]]
 Present = Callable[[str], Headers]
@@ -42,41 +42,41 @@ HEADERS: dict[str, Present] = {
 
 
 @pytest.mark.parametrize("present", HEADERS.values(), ids=HEADERS.keys())
-def test_a_good_token_in_a_wrong_header_is_no_token(door: Door, present: Present) -> None:
-    door.refuses_headers(present(door.carol.tokens["access_token"]))
+def test_a_good_token_in_a_wrong_header_is_no_token(gate: Gate, present: Present) -> None:
+    gate.refuses_headers(present(gate.carol.tokens["access_token"]))
 
 
 @pytest.mark.parametrize("name", ["access_token", "token", "jwt", "authorization", "Authorization", "bearer"])
-def test_a_good_token_in_the_query_is_no_token(door: Door, name: str) -> None:
-    token = door.carol.tokens["access_token"]
-    door.refuses_headers([], query=f"?{name}={token}")
-    door.refuses_headers([], query=f"?{name}=Bearer%20{token}")
+def test_a_good_token_in_the_query_is_no_token(gate: Gate, name: str) -> None:
+    token = gate.carol.tokens["access_token"]
+    gate.refuses_headers([], query=f"?{name}={token}")
+    gate.refuses_headers([], query=f"?{name}=Bearer%20{token}")
 
 
 @pytest.mark.parametrize("path", ["/auth/refresh", "/auth/logout", "/auth/logout-all"])
-def test_a_good_token_in_the_body_is_no_token(door: Door, path: str) -> None:
-    tokens = door.carol.tokens
+def test_a_good_token_in_the_body_is_no_token(gate: Gate, path: str) -> None:
+    tokens = gate.carol.tokens
     for kind in ("access_token", "refresh_token"):
         for body in ({kind: tokens[kind]}, {"token": tokens[kind]}):
-            assert_refused(door.carol.client.post(f"/api/v1{path}", json=body), code="token_missing")
-            assert_refused(door.carol.client.post(f"/api/v1{path}", data=body), code="token_missing")
-    door.opens(tokens["access_token"])
+            assert_refused(gate.carol.client.post(f"/api/v1{path}", json=body), code="token_missing")
+            assert_refused(gate.carol.client.post(f"/api/v1{path}", data=body), code="token_missing")
+    gate.opens(tokens["access_token"])
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
-def test_the_name_of_the_scheme_may_be_in_any_case(door: Door, scheme: str) -> None:
-    headers = {"Authorization": f"{scheme} {door.carol.tokens['access_token']}"}
-    for path in door.paths:
-        assert door.carol.get(path, headers=headers).status_code == 200
+def test_the_name_of_the_scheme_may_be_in_any_case(gate: Gate, scheme: str) -> None:
+    headers = {"Authorization": f"{scheme} {gate.carol.tokens['access_token']}"}
+    for path in gate.paths:
+        assert gate.carol.get(path, headers=headers).status_code == 200
 
 
-def test_who_comes_without_a_token_is_told_the_scheme_and_no_error(door: Door) -> None:
-    answer = door.carol.client.get("/api/v1/users/me")
+def test_who_comes_without_a_token_is_told_the_scheme_and_no_error(gate: Gate) -> None:
+    answer = gate.carol.client.get("/api/v1/users/me")
     assert_refused(answer, code="token_missing")
     assert answer.headers["WWW-Authenticate"] == "Bearer"
 
 
-def test_who_comes_with_a_bad_token_is_told_the_error(door: Door) -> None:
-    answer = door.carol.get("/users/me", token="a.b.c")
+def test_who_comes_with_a_bad_token_is_told_the_error(gate: Gate) -> None:
+    answer = gate.carol.get("/users/me", token="a.b.c")
     assert_refused(answer, code="token_invalid")
     assert answer.headers["WWW-Authenticate"] == 'Bearer error="invalid_token"'

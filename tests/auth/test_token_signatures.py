@@ -7,7 +7,7 @@ import pytest
 
 from tests.auth.forgery import HEADER, base64url, claims_of, minted, signing_input
 from tests.conftest import SECRET
-from tests.shared.lasting import Door
+from tests.shared.gate import Gate
 from webapp.auth.tokens import key_id
 
 OTHER_SECRET = "another-secret-0123456789-abcdefghijklmnop"
@@ -76,10 +76,10 @@ FORGERIES: dict[str, Callable[[Claims], str]] = {
 
 
 @pytest.mark.parametrize("forge", FORGERIES.values(), ids=FORGERIES.keys())
-def test_a_forged_token_is_refused(door: Door, forge: Callable[[Claims], str]) -> None:
-    claims = claims_of(door.carol.tokens["access_token"])
-    door.opens(minted(claims))
-    door.refuses(forge(claims), code="token_invalid")
+def test_a_forged_token_is_refused(gate: Gate, forge: Callable[[Claims], str]) -> None:
+    claims = claims_of(gate.carol.tokens["access_token"])
+    gate.opens(minted(claims))
+    gate.refuses(forge(claims), code="token_invalid")
 
 
 KEY_IDS: dict[str, object] = {
@@ -105,14 +105,14 @@ KEY_IDS: dict[str, object] = {
 
 @pytest.mark.parametrize("key", KEY_IDS.values(), ids=KEY_IDS.keys())
 @pytest.mark.parametrize("secret", [SECRET, ""], ids=["signed with our key", "signed with an empty key"])
-def test_a_token_whose_kid_is_not_ours_is_refused(door: Door, key: object, secret: str) -> None:
-    claims = claims_of(door.carol.tokens["access_token"])
-    door.refuses(minted(claims, {**HEADER, "kid": key}, secret=secret), code="token_invalid")
+def test_a_token_whose_kid_is_not_ours_is_refused(gate: Gate, key: object, secret: str) -> None:
+    claims = claims_of(gate.carol.tokens["access_token"])
+    gate.refuses(minted(claims, {**HEADER, "kid": key}, secret=secret), code="token_invalid")
 
 
-def test_a_token_without_a_kid_is_refused(door: Door) -> None:
-    claims = claims_of(door.carol.tokens["access_token"])
-    door.refuses(minted(claims, {"alg": "HS256", "typ": "JWT"}), code="token_invalid")
+def test_a_token_without_a_kid_is_refused(gate: Gate) -> None:
+    claims = claims_of(gate.carol.tokens["access_token"])
+    gate.refuses(minted(claims, {"alg": "HS256", "typ": "JWT"}), code="token_invalid")
 
 
 JUNK: dict[str, str] = {
@@ -146,8 +146,8 @@ JUNK: dict[str, str] = {
 
 
 @pytest.mark.parametrize("token", JUNK.values(), ids=JUNK.keys())
-def test_what_is_no_token_is_refused(door: Door, token: str) -> None:
-    door.refuses(token, code="token_invalid")
+def test_what_is_no_token_is_refused(gate: Gate, token: str) -> None:
+    gate.refuses(token, code="token_invalid")
 
 
 SIGNED_JUNK: dict[str, bytes] = {
@@ -162,5 +162,5 @@ SIGNED_JUNK: dict[str, bytes] = {
 
 
 @pytest.mark.parametrize("payload", SIGNED_JUNK.values(), ids=SIGNED_JUNK.keys())
-def test_our_signature_under_a_payload_that_is_none_is_refused(door: Door, payload: bytes) -> None:
-    door.refuses(minted(payload), code="token_invalid")
+def test_our_signature_under_a_payload_that_is_none_is_refused(gate: Gate, payload: bytes) -> None:
+    gate.refuses(minted(payload), code="token_invalid")

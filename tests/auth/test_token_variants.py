@@ -7,7 +7,7 @@ import pytest
 
 from testbed.people import Person
 from tests.shared.answers import assert_refused
-from tests.shared.lasting import Door
+from tests.shared.gate import Gate
 
 Rewrite = Callable[[str], str]
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
@@ -71,9 +71,9 @@ STILL_GOOD = {"as it was", "with a space before", "with spaces after", "with a n
 
 
 @pytest.fixture(scope="module")
-def logged_out(door: Door) -> Iterator[Person]:
+def logged_out(gate: Gate) -> Iterator[Person]:
     """Mallory, whose tokens were good and in use in each of their variants, and are no more."""
-    mallory = Person(door.app.test_client(), door.mallory.email)
+    mallory = Person(gate.app.test_client(), gate.mallory.email)
     mallory.log_in()
     for kind in ("access_token", "refresh_token"):
         for what, rewrite in VARIANTS.items():
@@ -85,8 +85,8 @@ def logged_out(door: Door) -> Iterator[Person]:
 
 
 @pytest.mark.parametrize("rewrite", VARIANTS.values(), ids=VARIANTS.keys())
-def test_no_variant_of_a_token_outlives_its_logout(door: Door, logged_out: Person, rewrite: Rewrite) -> None:
-    door.refuses(rewrite(logged_out.tokens["access_token"]))
+def test_no_variant_of_a_token_outlives_its_logout(gate: Gate, logged_out: Person, rewrite: Rewrite) -> None:
+    gate.refuses(rewrite(logged_out.tokens["access_token"]))
     refresh_token = rewrite(logged_out.tokens["refresh_token"])
     assert_refused(logged_out.post("/auth/refresh", token=refresh_token))
     assert_refused(logged_out.post("/auth/logout", token=refresh_token))

@@ -1,5 +1,6 @@
 """Redis is reached at every kind of address that the settings take."""
 
+import asyncio
 from pathlib import Path
 
 from embedded.valkey import Valkey
@@ -7,6 +8,13 @@ from tests.conftest import SECRET
 from webapp import create_app
 from webapp.cache.redis import Cache, close_redis
 from webapp.config import Settings
+
+
+async def fetched(cache: Cache) -> list[str | None] | None:
+    """Fetch a key as an event loop does."""
+    found = await cache.shared.fetch(["k"])
+    await cache.shared.close()
+    return found
 
 
 def test_redis_is_reached_over_a_unix_socket(tmp_path: Path) -> None:
@@ -17,6 +25,6 @@ def test_redis_is_reached_over_a_unix_socket(tmp_path: Path) -> None:
         cache: Cache = app.extensions["cache"]
         try:
             assert cache.client.ping()
-            assert cache.hot._pool.get_connection().can_read(0) is False
+            assert asyncio.run(fetched(cache)) == [None]
         finally:
             close_redis(app)

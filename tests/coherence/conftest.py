@@ -8,14 +8,17 @@ from flask import Flask
 from testbed.applications import closed
 from testbed.people import Person
 from testbed.troubles import UNREACHABLE_REDIS
-from tests.shared.clients import ClientOfItsOwn
+from tests.shared.clients import client_of_its_own
+from tests.shared.doors import way_in
 from webapp import create_app
 from webapp.config import Settings
+
+__all__ = ["way_in"]
 
 
 @pytest.fixture
 def app(app: Flask) -> Flask:
-    app.test_client_class = ClientOfItsOwn
+    app.test_client_class = client_of_its_own(app)
     return app
 
 

@@ -13,6 +13,7 @@ from sqlalchemy import delete, func, select
 
 from testbed.applications import believing, closed
 from testbed.people import Person
+from tests.shared.doors import clients_of
 from tests.shared.elsewhere import at
 from tests.shared.interleave import at_commit
 from tests.shared.meanwhile import wait_until
@@ -25,7 +26,6 @@ from webapp.config import Settings
 from webapp.database import db
 from webapp.driving.cached_sessions import SESSIONS
 from webapp.models import DrivingSession, MissedFence
-from webapp.threads import Threads
 
 
 @pytest.fixture(autouse=True)
@@ -215,17 +215,17 @@ def test_processes_share_the_debts_and_none_believes_before_all_are_paid(
 
 
 def test_a_writer_that_waits_lends_its_place_to_others(
-    settings: Settings, alice: Person, cache: Cache, path: str
+    settings: Settings, alice: Person, cache: Cache, path: str, way_in: str
 ) -> None:
     busy = create_app(settings)
-    threads: Threads = busy.extensions["threads"]
+    clients = clients_of(busy, way_in)
     with refusing(cache):
         writes = [
-            threads.submit(at(busy, alice).patch, path, json={"name": f"{number}"})
+            clients.submit(at(busy, alice).patch, path, json={"name": f"{number}"})
             for number in range(settings.web_threads)
         ]
         wait_until(lambda: owed() > 0)
-        assert threads.submit(at(busy, alice).get, "/users/me").result(WAIT_S / 2).status_code == 200
+        assert clients.submit(at(busy, alice).get, "/users/me").result(WAIT_S / 2).status_code == 200
     assert {write.result(30).status_code for write in writes} == {200}
-    threads.shutdown()
+    clients.shutdown()
     closed(busy)

@@ -15,7 +15,7 @@ def environment_reads(path: Path) -> set[str]:
     """Return the names that a file reads from the environment; "?" stands for a read whose name the text hides."""
     nodes = list(ast.walk(parsed(path)))
     uses = sum(
-        (isinstance(node, ast.Attribute) and node.attr in ENVIRONMENT)
+        (isinstance(node, ast.Attribute) and node.attr in ENVIRONMENT and ast.unparse(node.value) != "request")
         or (isinstance(node, ast.alias) and node.name in ENVIRONMENT)
         for node in nodes
     )

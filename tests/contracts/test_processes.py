@@ -31,6 +31,10 @@ def test_the_web_process_comes_first() -> None:
     assert next(iter(processes())) == "web"
 
 
+def test_the_web_process_serves_the_door() -> None:
+    assert processes()["web"] == "exec gunicorn asgi:app"
+
+
 def test_every_line_begins_with_exec() -> None:
     # The shell that a runner starts would swallow TERM, and the process would be killed instead of stopped.
     assert [name for name, command in processes().items() if not command.startswith("exec ")] == []
@@ -45,14 +49,18 @@ def gunicorn_settings(path: Path) -> dict[str, Any]:
         os.umask(umask)  # The settings change it.
 
 
-def test_the_peers_of_the_benchmarks_have_our_settings_and_none_of_our_hooks(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_peers_of_the_benchmarks_have_our_settings_but_the_class_of_their_workers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     for name, value in {"HOST": "127.0.0.1", "PORT": "8001", "WEB_CONCURRENCY": "3", "WEB_THREADS": "5"}.items():
         monkeypatch.setenv(name, value)
     ours = gunicorn_settings(CHECKOUT / "gunicorn.conf.py")
     theirs = gunicorn_settings(CHECKOUT / "bench" / "peers" / "gunicorn.conf.py")
+    assert {name for name in theirs if theirs[name] != ours.get(name)} == {"worker_class", "threads"}
+    of_an_event_loop = {"asgi_loop", "asgi_lifespan", "asgi_disconnect_grace_period", "http_parser"}
+    limits = {"limit_request_line", "limit_request_field_size"}
     hooks = {name for name in ours if callable(ours[name])}
-    assert hooks == {"post_worker_init"}
-    assert theirs == {name: value for name, value in ours.items() if name not in hooks}
+    assert ours.keys() - theirs.keys() == of_an_event_loop | limits | hooks
 
 
 def test_the_peers_need_none_of_our_packages() -> None:

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from werkzeug.test import TestResponse
 
 from testbed.people import Person
-from tests.shared.clients import ClientOfItsOwn
+from tests.shared.clients import client_of_its_own
 from tests.shared.crowd import all_at_once
 from tests.shared.interleave import after_flush, at_commit
 from tests.shared.meanwhile import Meanwhile
@@ -23,7 +23,7 @@ ONE = {"name": "one", "client_session_id": str(uuid4())}
 
 @pytest.fixture
 def app(app: Flask) -> Flask:
-    app.test_client_class = ClientOfItsOwn
+    app.test_client_class = client_of_its_own(app)
     return app
 
 

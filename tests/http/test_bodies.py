@@ -8,7 +8,7 @@ import pytest
 
 from testbed.people import PASSWORD, Person
 from tests.shared.answers import assert_problem
-from tests.shared.lasting import Door
+from tests.shared.gate import Gate
 from webapp.http.bodies import MAX_BODY_BYTES
 
 JSON = "application/json"
@@ -223,11 +223,11 @@ def test_a_mebibyte_of_mistakes_costs_little_time(mallory: Person, readings: byt
     assert time.process_time() - began < 3  # A tenth of it on an idle machine.
 
 
-def test_an_emoji_in_two_escapes_is_one_character(door: Door) -> None:
-    answer = door.carol.patch(door.paths[1], data=b'{"name": "\\ud83d\\ude97"}', content_type=JSON)
+def test_an_emoji_in_two_escapes_is_one_character(gate: Gate) -> None:
+    answer = gate.carol.patch(gate.paths[1], data=b'{"name": "\\ud83d\\ude97"}', content_type=JSON)
     assert (answer.status_code, answer.json["name"]) == (200, "🚗")
 
 
-def test_a_backslash_and_u0000_is_no_nul(door: Door) -> None:
-    answer = door.carol.patch(door.paths[1], data=b'{"name": "C:\\\\u0000"}', content_type=JSON)
+def test_a_backslash_and_u0000_is_no_nul(gate: Gate) -> None:
+    answer = gate.carol.patch(gate.paths[1], data=b'{"name": "C:\\\\u0000"}', content_type=JSON)
     assert (answer.status_code, answer.json["name"]) == (200, "C:\\u0000")

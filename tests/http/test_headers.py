@@ -9,7 +9,7 @@ from flask import Flask
 from testbed.people import PASSWORD, Person
 from tests.shared.answers import assert_client_error, assert_problem
 from tests.shared.attacked import MakeApp
-from tests.shared.lasting import Door
+from tests.shared.gate import Gate
 from webapp.logs import request_log
 
 REQUEST_IDS = {
@@ -32,18 +32,18 @@ REQUEST_IDS = {
 
 
 @pytest.mark.parametrize("request_id", REQUEST_IDS.values(), ids=REQUEST_IDS.keys())
-def test_an_unsafe_request_id_is_not_repeated(door: Door, capsys: pytest.CaptureFixture[str], request_id: str) -> None:
-    for path in ("/users/me", door.paths[1], "/nowhere"):
-        answer = door.carol.get(path, headers={"X-Request-ID": request_id})
+def test_an_unsafe_request_id_is_not_repeated(gate: Gate, capsys: pytest.CaptureFixture[str], request_id: str) -> None:
+    for path in ("/users/me", gate.paths[1], "/nowhere"):
+        answer = gate.carol.get(path, headers={"X-Request-ID": request_id})
         assert re.fullmatch(r"[0-9a-f]{32}", answer.headers["X-Request-ID"])
     request_log.flush()
     assert not request_id or request_id not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("request_id", ["a", "A-z_0.9", "a" * 128])
-def test_a_safe_request_id_comes_back(door: Door, request_id: str) -> None:
-    for path in ("/users/me", door.paths[1], "/nowhere"):
-        answer = door.carol.get(path, headers={"X-Request-ID": request_id})
+def test_a_safe_request_id_comes_back(gate: Gate, request_id: str) -> None:
+    for path in ("/users/me", gate.paths[1], "/nowhere"):
+        answer = gate.carol.get(path, headers={"X-Request-ID": request_id})
         assert answer.headers["X-Request-ID"] == request_id
 
 
@@ -76,9 +76,9 @@ HEADERS: dict[str, dict[str, str]] = {
 
 
 @pytest.mark.parametrize("headers", HEADERS.values(), ids=HEADERS.keys())
-def test_an_odd_header_changes_nothing(door: Door, headers: dict[str, str]) -> None:
-    for path in door.paths:
-        answer = door.carol.get(path, headers=headers)
+def test_an_odd_header_changes_nothing(gate: Gate, headers: dict[str, str]) -> None:
+    for path in gate.paths:
+        answer = gate.carol.get(path, headers=headers)
         assert answer.status_code == 200
         assert "evil" not in str(answer.headers)
         assert not any(name.startswith("Access-Control") for name, _ in answer.headers)
@@ -96,13 +96,13 @@ IF_MATCH = {
 
 
 @pytest.mark.parametrize("if_match", IF_MATCH.values(), ids=IF_MATCH.keys())
-def test_a_write_with_another_version_in_if_match_is_a_412(door: Door, if_match: str) -> None:
+def test_a_write_with_another_version_in_if_match_is_a_412(gate: Gate, if_match: str) -> None:
     headers = {"If-Match": if_match}
-    before = door.carol.get(door.paths[1]).json
-    assert_problem(door.carol.patch(door.paths[1], json={"name": "new"}, headers=headers), 412)
-    assert_problem(door.carol.post(f"{door.paths[1]}/end", headers=headers), 412)
-    assert_problem(door.carol.delete(door.paths[1], headers=headers), 412)
-    assert door.carol.get(door.paths[1]).json == before
+    before = gate.carol.get(gate.paths[1]).json
+    assert_problem(gate.carol.patch(gate.paths[1], json={"name": "new"}, headers=headers), 412)
+    assert_problem(gate.carol.post(f"{gate.paths[1]}/end", headers=headers), 412)
+    assert_problem(gate.carol.delete(gate.paths[1], headers=headers), 412)
+    assert gate.carol.get(gate.paths[1]).json == before
 
 
 USER_AGENTS = {
@@ -118,19 +118,19 @@ USER_AGENTS = {
 
 
 @pytest.mark.parametrize("agent", USER_AGENTS.values(), ids=USER_AGENTS.keys())
-def test_a_login_with_an_odd_user_agent_is_a_login(door: Door, agent: str) -> None:
-    credentials = {"email": door.mallory.email, "password": PASSWORD}
-    answer = door.mallory.client.post("/api/v1/auth/login", json=credentials, headers={"User-Agent": agent})
+def test_a_login_with_an_odd_user_agent_is_a_login(gate: Gate, agent: str) -> None:
+    credentials = {"email": gate.mallory.email, "password": PASSWORD}
+    answer = gate.mallory.client.post("/api/v1/auth/login", json=credentials, headers={"User-Agent": agent})
     assert answer.status_code == 200
-    listed = door.mallory.get("/auth/logins", token=answer.json["access_token"]).json["data"]
+    listed = gate.mallory.get("/auth/logins", token=answer.json["access_token"]).json["data"]
     (shown,) = (row["user_agent"] for row in listed if row["current"])
     assert shown is None or (len(shown) <= 256 and shown.isprintable())
-    assert door.mallory.post("/auth/logout", token=answer.json["access_token"]).status_code == 204
+    assert gate.mallory.post("/auth/logout", token=answer.json["access_token"]).status_code == 204
 
 
-def test_other_origins_are_told_nothing_unless_they_are_configured(door: Door) -> None:
+def test_other_origins_are_told_nothing_unless_they_are_configured(gate: Gate) -> None:
     asked = {"Origin": "http://evil.example", "Access-Control-Request-Method": "GET"}
-    answer = door.carol.client.options("/api/v1/users/me", headers=asked)
+    answer = gate.carol.client.options("/api/v1/users/me", headers=asked)
     assert not any(name.startswith("Access-Control") for name, _ in answer.headers)
 
 
@@ -154,15 +154,15 @@ SECURITY_HEADERS = {
 }
 
 
-def test_every_answer_has_the_security_headers(door: Door) -> None:
+def test_every_answer_has_the_security_headers(gate: Gate) -> None:
     calls: list[Any] = [
-        door.carol.get("/users/me"),
-        door.carol.get(door.paths[1]),
-        door.carol.get(door.paths[1], headers={"If-None-Match": "*"}),
-        door.carol.get("/nowhere"),
-        door.carol.client.get("/api/v1/users/me"),
-        door.carol.client.options("/api/v1/users/me"),
-        door.carol.client.get("/health/live"),
+        gate.carol.get("/users/me"),
+        gate.carol.get(gate.paths[1]),
+        gate.carol.get(gate.paths[1], headers={"If-None-Match": "*"}),
+        gate.carol.get("/nowhere"),
+        gate.carol.client.get("/api/v1/users/me"),
+        gate.carol.client.options("/api/v1/users/me"),
+        gate.carol.client.get("/health/live"),
     ]
     for answer in calls:
         assert {name: answer.headers.get(name) for name in SECURITY_HEADERS} == SECURITY_HEADERS
@@ -180,10 +180,10 @@ KEYS = {
 
 
 @pytest.mark.parametrize("key", KEYS.values(), ids=KEYS.keys())
-def test_a_malformed_idempotency_key_is_a_400(door: Door, key: str) -> None:
-    answer = door.mallory.post("/sessions", json={}, headers={"Idempotency-Key": key})
+def test_a_malformed_idempotency_key_is_a_400(gate: Gate, key: str) -> None:
+    answer = gate.mallory.post("/sessions", json={}, headers={"Idempotency-Key": key})
     assert_problem(answer, 400, code="bad_idempotency_key")
-    assert door.mallory.get("/sessions/active").status_code == 404
+    assert gate.mallory.get("/sessions/active").status_code == 404
 
 
 def test_an_idempotency_key_with_another_body_is_a_422_and_does_nothing(alice: Person) -> None:

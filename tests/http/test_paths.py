@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from tests.shared.answers import assert_client_error, assert_problem
-from tests.shared.lasting import Door
+from tests.shared.gate import Gate
 from webapp.http import paging
 
 PATHS = {
@@ -42,11 +42,11 @@ PATHS = {
 
 @pytest.mark.parametrize("path", PATHS.values(), ids=PATHS.keys())
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
-def test_an_unknown_path_is_a_404(door: Door, path: str, method: str) -> None:
+def test_an_unknown_path_is_a_404(gate: Gate, path: str, method: str) -> None:
     # As a server hands it on: the test client would take what follows two slashes for a host.
     given = {"PATH_INFO": unquote_to_bytes(path).decode("latin-1")}
-    headers = {"Authorization": f"Bearer {door.mallory.tokens['access_token']}"}
-    answer = door.mallory.client.open("/", method=method, headers=headers, environ_overrides=given)
+    headers = {"Authorization": f"Bearer {gate.mallory.tokens['access_token']}"}
+    answer = gate.mallory.client.open("/", method=method, headers=headers, environ_overrides=given)
     assert_problem(answer, 404, code="not_found")
     assert "Location" not in answer.headers
     assert "Set-Cookie" not in answer.headers
@@ -57,32 +57,32 @@ METHODS = ["TRACE", "CONNECT", "PROPFIND", "LOCK", "PURGE", "FOO", "GET\tX", "\x
 
 @pytest.mark.parametrize("method", METHODS, ids=lambda method: ascii(method[:10]))
 @pytest.mark.parametrize("path", ["/api/v1/sessions", "/api/v1/auth/login", "/health"])
-def test_an_unknown_method_is_a_405(door: Door, method: str, path: str) -> None:
-    answer = door.mallory.client.open(path, method=method)
+def test_an_unknown_method_is_a_405(gate: Gate, method: str, path: str) -> None:
+    answer = gate.mallory.client.open(path, method=method)
     assert_problem(answer, 405)
     assert "GET" in answer.headers["Allow"] or "POST" in answer.headers["Allow"]
 
 
 @pytest.mark.parametrize("header", ["X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override"])
-def test_no_header_makes_another_method_of_a_post(door: Door, header: str) -> None:
-    for path in ("/users/me", door.paths[1]):
-        assert_problem(door.carol.post(path, headers={header: "DELETE"}), 405)
-    door.opens(door.carol.tokens["access_token"])
+def test_no_header_makes_another_method_of_a_post(gate: Gate, header: str) -> None:
+    for path in ("/users/me", gate.paths[1]):
+        assert_problem(gate.carol.post(path, headers={header: "DELETE"}), 405)
+    gate.opens(gate.carol.tokens["access_token"])
 
 
 @pytest.mark.parametrize("path", ["/users/me", "/sessions", "/sessions/active", "/auth/logins", "the drive"])
-def test_head_answers_as_get_does_without_the_body(door: Door, path: str) -> None:
-    path = door.paths[1] if path == "the drive" else path
+def test_head_answers_as_get_does_without_the_body(gate: Gate, path: str) -> None:
+    path = gate.paths[1] if path == "the drive" else path
     for _ in range(2):
-        get, head = door.carol.get(path), door.carol.call("HEAD", path)
+        get, head = gate.carol.get(path), gate.carol.call("HEAD", path)
         assert (head.status_code, head.get_data()) == (200, b"")
         for name in ("Content-Type", "Content-Length", "ETag", "Cache-Control"):
             assert head.headers.get(name) == get.headers.get(name)
 
 
-def test_head_of_a_drive_of_somebody_elses_is_a_404(door: Door) -> None:
-    assert door.mallory.call("HEAD", door.paths[1]).status_code == 404
-    assert door.mallory.call("HEAD", f"/sessions/{uuid4()}").status_code == 404
+def test_head_of_a_drive_of_somebody_elses_is_a_404(gate: Gate) -> None:
+    assert gate.mallory.call("HEAD", gate.paths[1]).status_code == 404
+    assert gate.mallory.call("HEAD", f"/sessions/{uuid4()}").status_code == 404
 
 
 def forged(raw: bytes) -> str:
@@ -118,24 +118,24 @@ CURSORS = {
 
 
 @pytest.mark.parametrize("cursor", CURSORS.values(), ids=CURSORS.keys())
-def test_a_forged_cursor_is_a_422(door: Door, cursor: str) -> None:
-    problem = assert_problem(door.mallory.get(f"/sessions?cursor={cursor}"), 422)
+def test_a_forged_cursor_is_a_422(gate: Gate, cursor: str) -> None:
+    problem = assert_problem(gate.mallory.get(f"/sessions?cursor={cursor}"), 422)
     assert [error["pointer"] for error in problem["errors"]] == ["/cursor"]
 
 
-def test_a_cursor_of_somebody_elses_list_shows_the_own_list(door: Door) -> None:
-    cursor = paging.encode(paging.Cursor(datetime(9000, 1, 1, tzinfo=UTC), door.drive_id))
-    answer = door.mallory.get(f"/sessions?cursor={cursor}")
+def test_a_cursor_of_somebody_elses_list_shows_the_own_list(gate: Gate) -> None:
+    cursor = paging.encode(paging.Cursor(datetime(9000, 1, 1, tzinfo=UTC), gate.drive_id))
+    answer = gate.mallory.get(f"/sessions?cursor={cursor}")
     assert answer.status_code == 200
-    assert {row["user_id"] for row in answer.json["data"]} <= {door.mallory.id}
+    assert {row["user_id"] for row in answer.json["data"]} <= {gate.mallory.id}
 
 
 @pytest.mark.parametrize(
     "microseconds", [-62_135_596_800_000_000, 253_402_300_799_000_000], ids=["year 1", "year 9999"]
 )
-def test_a_cursor_at_the_end_of_time_is_a_page(door: Door, microseconds: int) -> None:
+def test_a_cursor_at_the_end_of_time_is_a_page(gate: Gate, microseconds: int) -> None:
     cursor = forged(f"{microseconds}.{ID}".encode())
-    answer = door.carol.get(f"/sessions?cursor={cursor}")
+    answer = gate.carol.get(f"/sessions?cursor={cursor}")
     assert answer.status_code == 200
     assert len(answer.json["data"]) == (1 if microseconds > 0 else 0)
 
@@ -171,18 +171,18 @@ QUERIES = {
 
 
 @pytest.mark.parametrize("query", QUERIES.values(), ids=QUERIES.keys())
-def test_a_query_that_makes_no_sense_is_a_422(door: Door, query: str) -> None:
-    problem = assert_problem(door.mallory.get(f"/sessions?{query}"), 422)
+def test_a_query_that_makes_no_sense_is_a_422(gate: Gate, query: str) -> None:
+    problem = assert_problem(gate.mallory.get(f"/sessions?{query}"), 422)
     assert all(error.keys() == {"pointer", "code", "detail"} for error in problem["errors"])
 
 
-def test_times_at_the_end_of_what_is_allowed_are_a_page(door: Door) -> None:
+def test_times_at_the_end_of_what_is_allowed_are_a_page(gate: Gate) -> None:
     for query in (
         "from=1970-01-01T00:00:00%2B23:59",
         "to=9998-12-31T23:59:59-23:59",
         "from=2026-12-31T23:59:59.999999999Z",
     ):
-        assert door.mallory.get(f"/sessions?{query}").status_code == 200
+        assert gate.mallory.get(f"/sessions?{query}").status_code == 200
 
 
 ODD_IDS = ["0", "-1", "null", "*", "%00", "..%2f", "' OR 1=1 --", "{id}", "é", "a" * 5_000, "active ", ID.upper() + "x"]
@@ -190,6 +190,6 @@ ODD_IDS = ["0", "-1", "null", "*", "%00", "..%2f", "' OR 1=1 --", "{id}", "é", 
 
 @pytest.mark.parametrize("odd", ODD_IDS, ids=lambda odd: ascii(odd[:20]))
 @pytest.mark.parametrize("path", ["/auth/logins/{}", "/admin/users/{}", "/sessions/{}"])
-def test_an_odd_id_is_a_4xx(door: Door, odd: str, path: str) -> None:
+def test_an_odd_id_is_a_4xx(gate: Gate, odd: str, path: str) -> None:
     method = "DELETE" if "admin" not in path else "PATCH"
-    assert_client_error(door.mallory.call(method, path.format(odd), json={"role": "admin"}))
+    assert_client_error(gate.mallory.call(method, path.format(odd), json={"role": "admin"}))

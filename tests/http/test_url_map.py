@@ -8,7 +8,7 @@ from flask import Flask
 
 from tests.conftest import SECRET
 from tests.shared.answers import assert_problem, assert_refused
-from tests.shared.lasting import Door
+from tests.shared.gate import Gate
 from webapp import create_app
 from webapp.config import Settings
 
@@ -65,35 +65,35 @@ BODIES: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("rule", PROTECTED, ids=named)
-def test_a_route_is_closed_to_who_has_no_token_whatever_comes_with_it(door: Door, rule: tuple[str, str]) -> None:
+def test_a_route_is_closed_to_who_has_no_token_whatever_comes_with_it(gate: Gate, rule: tuple[str, str]) -> None:
     method, path = rule
     for body in BODIES.values():
-        assert_refused(door.carol.client.open(filled(path), method=method, **body), code="token_missing")
+        assert_refused(gate.carol.client.open(filled(path), method=method, **body), code="token_missing")
         headers = {"Authorization": "Bearer a.b.c"}
-        answer = door.carol.client.open(filled(path), method=method, headers=headers, **body)
+        answer = gate.carol.client.open(filled(path), method=method, headers=headers, **body)
         assert_refused(answer, code="token_invalid")
 
 
 @pytest.mark.parametrize("rule", [rule for rule in PROTECTED if rule[0] == "GET"], ids=named)
-def test_head_is_closed_as_get_is(door: Door, rule: tuple[str, str]) -> None:
-    assert door.carol.client.head(filled(rule[1])).status_code == 401
+def test_head_is_closed_as_get_is(gate: Gate, rule: tuple[str, str]) -> None:
+    assert gate.carol.client.head(filled(rule[1])).status_code == 401
 
 
 @pytest.mark.parametrize("rule", [rule for rule in PROTECTED if "refresh" not in rule[1]], ids=named)
-def test_a_refresh_token_opens_no_route_but_refresh_and_logout(door: Door, rule: tuple[str, str]) -> None:
+def test_a_refresh_token_opens_no_route_but_refresh_and_logout(gate: Gate, rule: tuple[str, str]) -> None:
     method, path = rule
     if path == "/api/v1/auth/logout":
         pytest.skip("logout takes either token")
-    headers = {"Authorization": f"Bearer {door.mallory.tokens['refresh_token']}"}
-    answer = door.mallory.client.open(filled(path), method=method, headers=headers, json={})
+    headers = {"Authorization": f"Bearer {gate.mallory.tokens['refresh_token']}"}
+    answer = gate.mallory.client.open(filled(path), method=method, headers=headers, json={})
     assert_refused(answer, code="token_wrong_type")
 
 
 @pytest.mark.parametrize("rule", [rule for rule in PROTECTED if "/admin/" in rule[1]], ids=named)
-def test_a_route_of_administrators_is_closed_to_drivers(door: Door, rule: tuple[str, str]) -> None:
+def test_a_route_of_administrators_is_closed_to_drivers(gate: Gate, rule: tuple[str, str]) -> None:
     method, path = rule
-    headers = {"Authorization": f"Bearer {door.mallory.tokens['access_token']}"}
-    answer = door.mallory.client.open(filled(path), method=method, headers=headers, json={"role": "admin"})
+    headers = {"Authorization": f"Bearer {gate.mallory.tokens['access_token']}"}
+    answer = gate.mallory.client.open(filled(path), method=method, headers=headers, json={"role": "admin"})
     assert_problem(answer, 403, code="admin_only")
 
 
@@ -107,19 +107,19 @@ def trapped(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("path", sorted({rule[1] for rule in RULES}))
-def test_options_runs_no_view(door: Door, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
-    trapped(door.app, monkeypatch)
-    answer = door.carol.client.options(filled(path))
+def test_options_runs_no_view(gate: Gate, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    trapped(gate.app, monkeypatch)
+    answer = gate.carol.client.options(filled(path))
     assert (answer.status_code, answer.get_data()) == (200, b"")
     assert "OPTIONS" in answer.headers["Allow"]
 
 
 @pytest.mark.parametrize("rule", RULES, ids=named)
-def test_a_route_is_described_with_its_security(door: Door, rule: tuple[str, str]) -> None:
+def test_a_route_is_described_with_its_security(gate: Gate, rule: tuple[str, str]) -> None:
     method, path = rule
     if path in UNDESCRIBED:
         return
-    paths = door.carol.client.get("/openapi.json").json["paths"]
+    paths = gate.carol.client.get("/openapi.json").json["paths"]
     operation = paths[path.replace("<", "{").replace(">", "}")][method.lower()]
     assert bool(operation.get("security")) == (rule not in PUBLIC)
     if rule not in PUBLIC:
@@ -127,9 +127,9 @@ def test_a_route_is_described_with_its_security(door: Door, rule: tuple[str, str
 
 
 @pytest.mark.parametrize("rule", sorted(PUBLIC), ids=named)
-def test_a_public_route_tells_no_version_and_counts_no_users(door: Door, rule: tuple[str, str]) -> None:
-    answer = door.carol.client.open(rule[1], method=rule[0], buffered=True)
+def test_a_public_route_tells_no_version_and_counts_no_users(gate: Gate, rule: tuple[str, str]) -> None:
+    answer = gate.carol.client.open(rule[1], method=rule[0], buffered=True)
     assert answer.status_code < 500
     said = str(answer.headers) + (answer.get_data(as_text=True) if "health" in rule[1] else "")
-    for word in ("werkzeug", "flask", "python", "postgres", "valkey", "redis_version", "users", door.app.import_name):
+    for word in ("werkzeug", "flask", "python", "postgres", "valkey", "redis_version", "users", gate.app.import_name):
         assert word not in said.lower()

@@ -18,7 +18,8 @@ from embedded.valkey import Valkey
 from testbed.applications import believing, closed
 from testbed.people import Person
 from tests.conftest import SECRET
-from tests.shared.lasting import Door
+from tests.shared.doors import way_in as way_in
+from tests.shared.gate import Gate
 from tests.shared.leaks import leaks_of_database, leaks_of_log, leaks_of_redis
 from tests.shared.mallory import mallory as mallory  # A fixture, for the tests of bodies.
 from webapp import create_app
@@ -65,7 +66,7 @@ def make_app(app: Flask, settings: Settings) -> Iterator[MakeApp]:
 
 
 @pytest.fixture(scope="package")
-def door(postgres: Postgres, valkey: Valkey) -> Iterator[Door]:
+def gate(postgres: Postgres, valkey: Valkey, way_in: str) -> Iterator[Gate]:
     """A drive of Carol's, hot in the cache of an application with a database of its own."""
     settings = Settings(
         database_url=postgres.create_database(f"lasting_{token_hex(4)}"),
@@ -81,7 +82,7 @@ def door(postgres: Postgres, valkey: Valkey) -> Iterator[Door]:
         flask_migrate.upgrade()
     carol = Person.registered(believing(app), "carol@example.com")
     drive = carol.starts_a_drive(name="Carol's")
-    yield Door(app, carol, Person.registered(app, "mallory@example.com"), drive["id"])
+    yield Gate(app, carol, Person.registered(app, "mallory@example.com"), drive["id"])
     closed(app)
     with psycopg.connect(settings.database_url.replace("+psycopg", "")) as connection:
         assert leaks_of_database(connection) == []

@@ -5,13 +5,13 @@ from collections.abc import Iterator
 import pytest
 
 from testbed.people import Person
-from tests.shared.lasting import Door
+from tests.shared.gate import Gate
 
 
 @pytest.fixture
-def mallory(door: Door) -> Iterator[Person]:
+def mallory(gate: Gate) -> Iterator[Person]:
     """A caller with good tokens, an active drive, and bad intentions; the drive must be as it was afterwards."""
-    person = door.mallory
+    person = gate.mallory
     listed = person.get("/sessions").json
     yield person
     assert person.get("/sessions").json == listed

@@ -11,7 +11,10 @@ from typing import Any
 
 import structlog
 from flask import Flask, current_app
-from redis import BlockingConnectionPool, ConnectionPool, ReadOnlyError, Redis, RedisError
+from redis import ReadOnlyError, Redis, RedisError
+from redis.asyncio import ConnectionPool as LoopConnectionPool
+from redis.asyncio.connection import AbstractConnection
+from redis.asyncio.retry import Retry as LoopRetry
 from redis.backoff import NoBackoff
 from redis.exceptions import ResponseError
 from redis.retry import Retry
@@ -19,8 +22,9 @@ from sqlalchemy import Engine
 
 from webapp.cache.debts import Debts, StandingAside
 from webapp.cache.entries import Entries
-from webapp.cache.hot_connections import HotConnections
 from webapp.cache.kinds import Kind, Kinds
+from webapp.cache.pools import SharedConnections
+from webapp.cache.shared_mget import SharedMget
 from webapp.cache.stamp import Stamp, is_replica, server_of
 from webapp.cache.trust import Trust
 from webapp.config import Settings, settings
@@ -36,35 +40,11 @@ POOL_TIMEOUT_S = 0.5
 """How long a command waits for a free connection, in s. A busy pool says nothing about Redis: no doubt follows."""
 
 MIN_SHARED_CONNECTIONS = 2
-INSPECTING_CONNECTIONS = 1
+LOOP_CONNECTIONS = INSPECTING_CONNECTIONS = 1
 NO_TLS_VERIFICATION = {"ssl_cert_reqs": "none"}
 INFO_SECTIONS = ("server", "replication")
 
 EVICTING_POLICIES_START_WITH = ("allkeys", "volatile")
-
-
-class CurrentConnections(ConnectionPool):
-    """A pool that hands out no connection to a server that was left since the connection was made."""
-
-    def __init__(self, stamp: Stamp, **options: Any) -> None:
-        self._stamp = stamp
-        super().__init__(**options)
-
-    def get_connection(self, *args: Any, **options: Any) -> Any:
-        """Return a connection, made anew if the server has changed."""
-        connection: Any = super().get_connection(*args, **options)
-        if connection.generation != self._stamp.generation:
-            try:
-                connection.disconnect()
-                connection.connect()
-            except BaseException:
-                self.release(connection)
-                raise
-        return connection
-
-
-class SharedConnections(CurrentConnections, BlockingConnectionPool):
-    """Such a pool, whose callers wait for each other."""
 
 
 class Cache:
@@ -76,21 +56,18 @@ class Cache:
 
     def __init__(self, settings: Settings, watch_engine: Engine, engine: Engine, standing_aside: StandingAside) -> None:
         self.kinds, self.stamp = Kinds(), Stamp()
-        # The threads that answer hot reads keep a connection each; the rest share what is left.
-        left = settings.redis_max_connections - settings.web_threads - INSPECTING_CONNECTIONS
+        # The event loop and who inspects have a connection each; threads share what is left.
+        left = settings.redis_max_connections - LOOP_CONNECTIONS - INSPECTING_CONNECTIONS
         self._url = settings.redis_url
         self._options = {"stamp": self.stamp, **_connection_options(settings)}
         self.client = self._client(max(MIN_SHARED_CONNECTIONS, left), self._greet)
         self._inspecting = self._client(INSPECTING_CONNECTIONS, self._greet_untouching)
-        hot_pool = CurrentConnections.from_url(
-            self._url, max_connections=settings.web_threads, redis_connect_func=self._greet, **self._options
-        )
         self.entries = Entries(self.client, self.stamp)
         self.inspection = Entries(self._inspecting, self.stamp)
         self.debts = Debts(watch_engine, engine, self.entries, self.stamp, standing_aside)
         interval_s = settings.cache_probe_interval_ms / 1000
         self.trust = Trust(interval_s, probe=self.probe, leave=self.stamp.leave, debts=self.debts)
-        self.hot = HotConnections(hot_pool, self.stamp, self.trust)
+        self.shared = SharedMget(self._loop_connection, self.stamp, self.trust, COMMAND_TIMEOUT_S)
 
     def register(self, kind: Kind) -> None:
         """Keep a kind of cached things true and warm from now on. Raises ValueError if its keys are another kind's."""
@@ -134,11 +111,19 @@ class Cache:
         try:
             text = str(connection.read_response())
         except ResponseError as error:
-            # The account may not call INFO. A restart from a snapshot is then bounded by the reconciler alone.
-            log.warning("redis_run_id_unknown", error=str(error))
-            text = ""
-        info = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
-        connection.generation = self._heed(info, asked)
+            text = _unknown(error)
+        connection.generation = self._heed(_info(text), asked)
+
+    async def _greet_in_loop(self, connection: Any) -> None:
+        """Do the same for a connection of an event loop."""
+        await connection.on_connect()
+        asked = self.stamp.question()
+        await connection.send_command("INFO", *INFO_SECTIONS)
+        try:
+            text = str(await connection.read_response())
+        except ResponseError as error:
+            text = _unknown(error)
+        connection.generation = self._heed(_info(text), asked)
 
     def _greet_untouching(self, connection: Any) -> None:
         """Set up a connection whose reads leave the time of the last use of a key as it is."""
@@ -155,13 +140,32 @@ class Cache:
             raise ReadOnlyError("this server is a replica")
         return self.stamp.take_over_server(server_of(info), asked)
 
+    def _loop_connection(self) -> AbstractConnection:
+        """Make a connection for an event loop, which sees to the time limits of its commands by itself."""
+        options = {**self._options, "socket_timeout": None, "redis_connect_func": self._greet_in_loop}
+        del options["stamp"]
+        retry = LoopRetry(NoBackoff(), 0)
+        connection: AbstractConnection = LoopConnectionPool.from_url(
+            self._url, **{**options, "retry": retry}
+        ).make_connection()  # type: ignore[no-untyped-call]
+        return connection
+
     def close(self) -> None:
         """Stop watching Redis and close every connection."""
         self.trust.stop()
         for pool in (self.client.connection_pool, self._inspecting.connection_pool):
             pool.disconnect()
-        self.hot.close()
         self.debts.close()
+
+
+def _info(text: str) -> dict[str, str]:
+    return dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
+
+
+def _unknown(error: ResponseError) -> str:
+    # The account may not call INFO. A restart from a snapshot is then bounded by the reconciler alone.
+    log.warning("redis_run_id_unknown", error=str(error))
+    return ""
 
 
 def _connection_options(settings: Settings) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The headers of a read of a session: the same from Flask's route and from the edge."""
+"""The headers of a read of a session: the same from Flask's route and from the door."""
 
 from webapp.cache.fills import Source
 

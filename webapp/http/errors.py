@@ -14,6 +14,7 @@ from werkzeug.exceptions import HTTPException
 log = structlog.get_logger(__name__)
 
 AT_THE_SAME_TIME = "Another request changed this at the same time. Try again."
+PROBLEM_JSON = "application/problem+json"
 RETRY_AFTER_S = 2
 """What an outage asks of clients, in s."""
 
@@ -71,6 +72,12 @@ class NotFound(Problem):
     status, code = 404, "not_found"
 
 
+class RequestTimeout(Problem):
+    """The request did not come to its end in time."""
+
+    status, code, detail = 408, "request_timeout", "The request did not come to its end in time."
+
+
 class Conflict(Problem):
     """The request does not fit the state of the resource."""
 
@@ -121,20 +128,34 @@ def field_error(pointer: str, code: str, detail: str) -> Invalid:
     return Invalid("The request has a wrong value.", errors=[{"pointer": pointer, "code": code, "detail": detail}])
 
 
-def problem_response(
-    status: int, code: str, detail: str | None, headers: dict[str, str] | None = None, **members: Any
-) -> Response:
-    """Make the one shape that every error has."""
+def code_of(status: int) -> str:
+    """Return the code of a problem of which no more than its status is known."""
+    if status == TooLarge.status:
+        return TooLarge.code
+    return HTTPStatus(status).phrase.lower().replace(" ", "_").replace("-", "_")
+
+
+def problem_body(status: int, code: str, detail: str | None, request_id: str | None, **members: Any) -> bytes:
+    """Write the one shape that every error has."""
     body = {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
         "status": status,
         "detail": detail,
         "code": code,
-        "request_id": g.get("request_id") if has_request_context() else None,
+        "request_id": request_id,
         **members,
     }
-    response = Response(orjson.dumps(body), status=status, content_type="application/problem+json")
+    return orjson.dumps(body)
+
+
+def problem_response(
+    status: int, code: str, detail: str | None, headers: dict[str, str] | None = None, **members: Any
+) -> Response:
+    """Make the answer that is an error."""
+    request_id = g.get("request_id") if has_request_context() else None
+    body = problem_body(status, code, detail, request_id, **members)
+    response = Response(body, status=status, content_type=PROBLEM_JSON)
     response.headers.update(headers or {})
     return response
 
@@ -156,9 +177,7 @@ def _on_problem(problem: Problem) -> Response:
 def _on_http_exception(error: HTTPException) -> Response:
     status = error.code or 500
     kept = {name: value for name, value in error.get_response().headers.items() if name in ("Allow", "Retry-After")}
-    name = HTTPStatus(status).phrase.lower().replace(" ", "_").replace("-", "_")
-    code = TooLarge.code if status == TooLarge.status else name
-    return problem_response(status, code, error.description, kept)
+    return problem_response(status, code_of(status), error.description, kept)
 
 
 def _on_database_error(error: DBAPIError) -> Response:

@@ -11,6 +11,10 @@ from webapp.config import settings
 from webapp.http.browsers import headers_of_every_answer
 from webapp.logs import line_form, request_log
 
+STARTED = "webapp.started"
+"""Where a server may say in the environ when a request came, as a `time.perf_counter()`: it may have waited since."""
+
+REQUEST_ID = "X-Request-ID"
 SAFE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
 
 
@@ -20,20 +24,16 @@ def request_id_of(given: str | None) -> str:
 
 
 class RequestEnd:
-    """The end of the requests of one application, whoever answers them."""
+    """The end of the requests of one application, whoever answers them. `headers` are those that every answer has."""
 
     def __init__(self, app: Flask) -> None:
         self._form = line_form(settings(app))
-        self._headers = list(headers_of_every_answer(settings(app)).items())
+        self.headers = list(headers_of_every_answer(settings(app)).items())
 
-    def __call__(self, method: str, path: str, status: int, started: float, request_id: str) -> list[tuple[str, str]]:
-        """Take note of an answer that is ready, and return the headers that every answer has.
-
-        `started` is a `time.perf_counter()`.
-        """
+    def note(self, method: str, path: str, status: int, started: float, request_id: str) -> None:
+        """Take note of an answer that is ready. `started` is a `time.perf_counter()`."""
         if self._form is not None:
             request_log.add(self._form, method, path, status, started, request_id)
-        return [("X-Request-ID", request_id), *self._headers]
 
 
 def init_app(app: Flask) -> None:
@@ -52,15 +52,16 @@ def request_end(app: Flask) -> RequestEnd:
 
 
 def _begin() -> None:
-    g.started = time.perf_counter()
-    g.request_id = request_id_of(request.headers.get("X-Request-ID"))
+    g.started = request.environ.get(STARTED) or time.perf_counter()
+    g.request_id = request_id_of(request.headers.get(REQUEST_ID))
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(request_id=g.request_id)
 
 
 def _finish(response: Response) -> Response:
     end = request_end(current_app)
-    for name, value in end(request.method, request.path, response.status_code, g.started, g.request_id):
+    end.note(request.method, request.path, response.status_code, g.started, g.request_id)
+    for name, value in [(REQUEST_ID, g.request_id), *end.headers]:
         response.headers.setdefault(name, value)
     response.headers.setdefault("Cache-Control", "no-store")
     if response.status_code == 204:

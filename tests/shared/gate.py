@@ -1,4 +1,4 @@
-"""An application that lasts for all tests that only knock at its door: Carol drives, Mallory wants in."""
+"""An application that lasts for all tests that only knock at its gate: Carol drives, Mallory wants in."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from tests.shared.answers import assert_refused
 
 
 @dataclass
-class Door:
+class Gate:
     """A protected call, and Carol's drive, which stands hot in the cache: a token is tried at both."""
 
     app: Flask
@@ -22,7 +22,7 @@ class Door:
         return "/users/me", f"/sessions/{self.drive_id}"
 
     def refuses(self, token: str, code: str | None = None) -> None:
-        """Assert that nobody gets in with this token: neither at the edge nor at a route of Flask."""
+        """Assert that nobody gets in with this token: neither at a hot read nor at another."""
         for path in self.paths:
             assert_refused(self.carol.get(path, token=token), code)
 

@@ -1,0 +1,109 @@
+"""The bridge is bounded, does nothing for who has gone, and goes on while calls hang."""
+
+import asyncio
+import threading
+import time
+from typing import Any
+
+from tests.door.asking import HUNG_UP, Client, Held, MakeDoor, answering, ask, part, scope, telling, together
+from tests.shared.meanwhile import wait_until
+
+
+def test_more_requests_than_may_wait_are_told_at_once_to_come_back(make_door: MakeDoor) -> None:
+    held = Held()
+    clients = [(scope("/"), Client()) for _ in range(8)]
+    door = make_door(held, web_max_requests_waiting=5)
+
+    def look() -> None:
+        assert [client.status for _, client in clients if client.sent] == [503] * 3
+        held.may_end.set()
+
+    together(door, clients, look)
+    refused = [client for _, client in clients if client.status == 503]
+    assert {client.headers[b"Retry-After"] for client in refused} == {b"2"}
+    assert {client.headers[b"Content-Type"] for client in refused} == {b"application/problem+json"}
+    assert [client.status for _, client in clients if client not in refused] == [200] * 5
+    assert ask(door, scope("/")).status == 200, "there is room again"
+
+
+def test_more_bytes_than_may_wait_are_told_at_once_to_come_back(make_door: MakeDoor) -> None:
+    door, mib = make_door(telling, web_max_bytes_waiting=3 * 1024 * 1024), 1024 * 1024
+    announced = [(scope("/", "POST", content_length=str(mib)), Client(part(b"x"), HUNG_UP)) for _ in range(3)]
+    chunked = (scope("/", "POST", transfer_encoding="chunked"), Client(part(b"x")))
+    waiting = [(asked, Client(part(b"x"))) for asked, _ in announced]
+
+    async def in_a_loop() -> None:
+        calls = [asyncio.ensure_future(door(asked, client.receive, client.send)) for asked, client in waiting]
+        await asyncio.sleep(0.05)
+        await door(chunked[0], chunked[1].receive, chunked[1].send)
+        small = Client(part(b"x", is_last=True))
+        await door(scope("/", "POST", content_length="1"), small.receive, small.send)
+        assert (chunked[1].status, small.status) == (503, 503)
+        for call in calls:
+            call.cancel()
+        await asyncio.wait(calls)
+
+    asyncio.run(in_a_loop())
+    assert ask(door, scope("/", "POST", content_length="1"), part(b"x", is_last=True)).status == 200
+
+
+def test_what_has_not_begun_when_the_client_hangs_up_does_not_begin(make_door: MakeDoor) -> None:
+    held = Held()
+    door = make_door(held, web_threads=1)
+
+    async def in_a_loop() -> None:
+        client = Client()
+        calls = [asyncio.ensure_future(door(scope("/"), client.receive, client.send)) for _ in range(3)]
+        await asyncio.sleep(0.1)
+        for call in calls:
+            call.cancel()
+        await asyncio.wait(calls)
+
+    asyncio.run(in_a_loop())
+    held.may_end.set()
+    assert ask(door, scope("/")).status == 200
+    assert held.begun == 2, "the first one, and the last one"
+
+
+def test_three_calls_that_hang_do_not_stop_the_others(make_door: MakeDoor) -> None:
+    held, seen = Held(), answering(b"seen")
+
+    def wsgi(environ: dict[str, Any], start_response: Any) -> Any:
+        return (held if environ["PATH_INFO"] == "/hung" else seen)(environ, start_response)
+
+    door = make_door(wsgi, web_threads=3)
+
+    async def in_a_loop() -> None:
+        hung = [Client() for _ in range(3)]
+        calls = [asyncio.ensure_future(door(scope("/hung"), one.receive, one.send)) for one in hung]
+        await asyncio.sleep(0.05)
+        other = Client()
+        asked = asyncio.ensure_future(door(scope("/other"), other.receive, other.send))
+        began = time.monotonic()
+        while not asked.done() and time.monotonic() - began < 10:
+            door.relieve()
+            await asyncio.sleep(0.02)
+        assert other.body == b"seen"
+        assert time.monotonic() - began < 2
+        held.may_end.set()
+        await asyncio.gather(*calls)
+
+    asyncio.run(in_a_loop())
+
+
+def test_lateness_is_no_way_to_more_threads_than_the_spare_ones(make_door: MakeDoor) -> None:
+    held = Held()
+    door = make_door(held, web_threads=2)
+
+    async def in_a_loop() -> None:
+        clients = [Client() for _ in range(10)]
+        calls = [asyncio.ensure_future(door(scope("/"), one.receive, one.send)) for one in clients]
+        for _ in range(60):
+            door.relieve()
+            await asyncio.sleep(0.02)
+        assert held.begun == 4
+        held.may_end.set()
+        await asyncio.gather(*calls)
+
+    asyncio.run(in_a_loop())
+    wait_until(lambda: sum(thread.name == "request" for thread in threading.enumerate()) <= 2)

@@ -1,0 +1,107 @@
+"""Clients that dawdle, and too many of them: each is given up in time, and nobody else waits for them."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from testbed.api import Api
+from testbed.fleet import Fleet
+from testbed.raw import Raw, exchange
+from tests.e2e.raw_requests import CLOSE, LIVE, POST, assert_raw_problem
+
+
+@pytest.fixture(scope="module")
+def strict(tmp_path_factory: pytest.TempPathFactory, standing_fleet: Fleet) -> Iterator[Fleet]:
+    """A web process that takes little, and waits for nobody for long."""
+    limits = {
+        "WEB_CONCURRENCY": "1",
+        "WEB_HEAD_TIMEOUT_S": "1",
+        "WEB_BODY_TIMEOUT_S": "1",
+        "WEB_MAX_CONNECTIONS": "50",
+        "WEB_MAX_REQUESTS_WAITING": "20",
+    }
+    folder: Path = tmp_path_factory.mktemp("strict")
+    stores = {name: standing_fleet.environment[name] for name in ("DATABASE_URL", "REDIS_URL")}
+    with Fleet(folder, {**stores, **limits}) as fleet:
+        yield fleet
+
+
+@pytest.fixture
+def web(strict: Fleet) -> Fleet:
+    strict.ensure("web")
+    return strict
+
+
+def test_a_head_that_does_not_come_is_given_up(web: Fleet) -> None:
+    began = time.monotonic()
+    (answer,) = exchange(web.port, LIVE)
+    assert_raw_problem(answer, 408)
+    assert 0.9 < time.monotonic() - began < 3
+
+
+def test_a_head_that_drips_is_given_up_in_the_same_time(web: Fleet) -> None:
+    began = time.monotonic()
+    with Raw(web.port) as raw, pytest.raises((BrokenPipeError, ConnectionResetError, AssertionError)):
+        for byte in LIVE * 10:
+            raw.send(bytes([byte]))
+            time.sleep(0.05)
+            assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 5
+
+
+def test_the_second_head_on_a_connection_has_the_same_time(web: Fleet) -> None:
+    began = time.monotonic()
+    first, second = exchange(web.port, LIVE + b"\r\n", LIVE)
+    assert first.status == 200
+    assert_raw_problem(second, 408)
+    assert time.monotonic() - began < 4
+
+
+def test_who_says_nothing_is_left_without_a_word(web: Fleet) -> None:
+    assert exchange(web.port, b"") == []
+
+
+def test_a_body_that_does_not_come_is_given_up(web: Fleet) -> None:
+    began = time.monotonic()
+    (answer,) = exchange(web.port, POST + b"Content-Length: 100\r\n\r\n{")
+    assert_raw_problem(answer, 408)
+    assert 0.9 < time.monotonic() - began < 3
+
+
+def test_beyond_the_bound_of_connections_everybody_is_told_to_come_back_but_the_process_says_that_it_lives(
+    web: Fleet,
+) -> None:
+    idle = [Raw(web.port) for _ in range(50)]
+    try:
+        for raw in idle:
+            raw.send(POST + b"Content-Length: 5\r\n\r\n")
+        time.sleep(0.2)
+        began = time.monotonic()
+        (refused,) = exchange(web.port, b"GET /health/ready HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert_raw_problem(refused, 503)
+        assert int(refused.headers["Retry-After"]) > 0
+        (live,) = exchange(web.port, LIVE + CLOSE)
+        assert live.status == 200
+        assert time.monotonic() - began < 0.5
+    finally:
+        for raw in idle:
+            raw.close()
+    with Api(web.port) as api:
+        assert api.call("GET", "/health/ready").status == 200
+
+
+def test_beyond_the_bound_of_requests_everybody_is_told_to_come_back_at_once(web: Fleet) -> None:
+    half = [Raw(web.port) for _ in range(20)]
+    try:
+        for raw in half:
+            raw.send(POST + b"Content-Length: 5\r\n\r\n")
+        time.sleep(0.2)
+        began = time.monotonic()
+        (refused,) = exchange(web.port, b"GET /health/ready HTTP/1.1\r\nHost: a\r\n" + CLOSE)
+        assert_raw_problem(refused, 503)
+        assert time.monotonic() - began < 0.5
+    finally:
+        for raw in half:
+            raw.close()

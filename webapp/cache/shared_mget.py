@@ -1,0 +1,102 @@
+"""MGET for an event loop: questions that come while one is under way go together into the next.
+
+So many readers at once cost fewer commands than there are readers, and there is never more than one answer to wait for:
+one connection is enough.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from hiredis import pack_command
+from redis import RedisError
+from redis.asyncio.connection import AbstractConnection
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from webapp.cache.stamp import Stamp
+from webapp.cache.trust import Trust
+
+Found = list[str | None]
+
+MOST_AT_ONCE = 64
+"""So many questions go into one command. Redis does nothing else while it answers one: 64 KiB of sessions, 50 µs."""
+
+
+class SharedMget:
+    """The questions of one event loop to Redis. `connect` makes a connection that connects when it is first used."""
+
+    def __init__(
+        self, connect: Callable[[], AbstractConnection], stamp: Stamp, trust: Trust, patience_s: float
+    ) -> None:
+        self._connect, self._stamp, self._trust, self._patience_s = connect, stamp, trust, patience_s
+        self._waiting: deque[tuple[Sequence[str], asyncio.Future[Found | None]]] = deque()
+        self._wake: asyncio.Future[None] | None = None
+        self._asking: asyncio.Task[None] | None = None
+
+    def fetch(self, keys: Sequence[str]) -> "asyncio.Future[Found | None]":
+        """Fetch many keys: what Redis holds, or None when it is out of reach."""
+        loop = asyncio.get_running_loop()
+        if self._asking is None:
+            self._asking = loop.create_task(self._ask_for_ever())
+        question: asyncio.Future[Found | None] = loop.create_future()
+        self._waiting.append((keys, question))
+        if self._wake is not None and not self._wake.done():
+            self._wake.set_result(None)
+        return question
+
+    async def close(self) -> None:
+        """Ask no more, and close the connection."""
+        if self._asking is not None:
+            self._asking.cancel()
+            await asyncio.wait([self._asking])
+
+    async def _ask_for_ever(self) -> None:
+        connection = self._connect()
+        try:
+            while True:
+                if not self._waiting:
+                    self._wake = asyncio.get_running_loop().create_future()
+                    await self._wake
+                together = [self._waiting.popleft() for _ in range(min(len(self._waiting), MOST_AT_ONCE))]
+                found = await self._ask(connection, [key for keys, _ in together for key in keys])
+                _hand_out(found, together)
+        finally:
+            await connection.disconnect(nowait=True)
+
+    async def _ask(self, connection: AbstractConnection, keys: Sequence[str]) -> Found | None:
+        """Ask, and once more on a new connection: the server may have closed one that was idle."""
+        try:
+            try:
+                return await self._ask_once(connection, keys)
+            except RedisConnectionError:
+                return await self._ask_once(connection, keys)
+        except RedisError as error:
+            self._trust.doubt(error, operation="hot_read")
+            return None
+
+    async def _ask_once(self, connection: Any, keys: Sequence[str]) -> Found:
+        if connection.is_connected and connection.generation != self._stamp.generation:
+            await connection.disconnect(nowait=True)  # It may lead to a server that was left.
+        try:
+            if not connection.is_connected:
+                async with asyncio.timeout(self._patience_s):
+                    await connection.connect()
+            async with asyncio.timeout(self._patience_s):
+                # Packed here: redis-py's own packing takes three times as long. Given up, it closes the connection: an
+                # answer that comes later must not be taken for that of the next question.
+                await connection.send_packed_command(pack_command(("MGET", *keys)), check_health=False)  # type: ignore[arg-type]
+                found: Found = await connection.read_response()
+                return found
+        except TimeoutError:
+            raise RedisTimeoutError("no answer to MGET in time") from None
+
+
+def _hand_out(found: Found | None, together: Sequence[tuple[Sequence[str], "asyncio.Future[Found | None]"]]) -> None:
+    first = 0
+    for keys, question in together:
+        last = first + len(keys)
+        if not question.done():  # Who asked may have hung up.
+            question.set_result(None if found is None else found[first:last])
+        first = last

@@ -1,0 +1,113 @@
+"""Hot reads: what is answered in the event loop, from the cache alone.
+
+A read is answered here, with 200 or 304, when everything about it is sure: the token was verified in this process
+before, the guard accepts the caller, Redis is believed, and what is asked for is in the cache and the caller's. It
+costs one MGET of blacklist, user and thing, which reads of the same moment share. Every miss, every refusal and
+whatever is unusual about a request is left to Flask, which asks the same guard.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import NamedTuple
+
+import orjson
+from flask import Flask
+
+from webapp.auth import cached_users
+from webapp.auth.cached_users import USERS
+from webapp.auth.guard import CachedUser, Claims, Verdict, decide
+from webapp.auth.tokens import ACCESS, verified_tokens
+from webapp.cache import keys
+from webapp.cache.entries import Entry, parse
+from webapp.cache.fills import Source
+from webapp.cache.kinds import Kind
+from webapp.cache.redis import cache_of
+from webapp.door.answers import NO_STORE, json
+from webapp.door.asgi import Answer, Scope, encoded
+from webapp.driving import cached_sessions
+from webapp.driving.answers import private_headers
+from webapp.driving.cached_lists import SESSION_LISTS
+from webapp.driving.cached_sessions import SESSIONS
+from webapp.http.conditional import etag, is_listed
+
+API = "/api/v1"
+SESSION = f"{API}/sessions/"
+SESSION_LENGTH = len(SESSION) + 36
+BEARER = b"Bearer "
+
+
+class HotRead(NamedTuple):
+    """A call that may be hot: of which kind it shows something, and how. None shows that it is not the caller's."""
+
+    kind: Kind
+    show: Callable[[Entry, CachedUser, str | None], Answer | None]
+
+
+PRIVATE = encoded(private_headers(Source.HIT))
+
+
+def _show_session(entry: Entry, user: CachedUser, if_none_match: str | None) -> Answer | None:
+    session = cached_sessions.parse(entry)
+    if session is None or not session.is_visible_to(user.id):
+        return None
+    headers = [(b"ETag", etag(session.version).encode()), *PRIVATE]
+    if is_listed(session.version, if_none_match):
+        return Answer(304, headers, b"")
+    return json(session.json.encode(), headers)
+
+
+def _show_list(entry: Entry, _user: CachedUser, _if_none_match: str | None) -> Answer | None:
+    return json(entry.body.encode(), PRIVATE) if entry.body else None
+
+
+def _show_user(_entry: Entry, user: CachedUser, _if_none_match: str | None) -> Answer | None:
+    return json(orjson.dumps(user.document), [NO_STORE])
+
+
+OF_ONE = HotRead(SESSIONS, _show_session)
+OF_THE_CALLER = {f"{API}/sessions": HotRead(SESSION_LISTS, _show_list), f"{API}/users/me": HotRead(USERS, _show_user)}
+
+
+@lru_cache(maxsize=4096)
+def user_in(raw: str | None, stamp: str) -> CachedUser | None:
+    """Return the user in a stored string. Many requests meet the same one, and it says all that a `CachedUser` does."""
+    entry = parse(raw, stamp)
+    return cached_users.parse(entry) if entry is not None else None
+
+
+class HotReads:
+    """The hot reads of one application."""
+
+    def __init__(self, app: Flask) -> None:
+        self._cache, self._tokens = cache_of(app), verified_tokens(app)
+
+    async def answer(self, scope: Scope, headers: Mapping[bytes, bytes]) -> Answer | None:
+        """Answer a GET that has neither a body nor a header twice, if it is hot. None leaves it to Flask."""
+        path: str = scope["path"]
+        if len(path) == SESSION_LENGTH and path.startswith(SESSION):
+            read, id = OF_ONE, path[len(SESSION) :]
+        elif path in OF_THE_CALLER and not scope["query_string"]:
+            read, id = OF_THE_CALLER[path], ""
+        else:
+            return None
+        claims = self._claims(headers)
+        if claims is None or not self._cache.trust.believes():
+            return None
+        thing = read.kind.key(id or claims.user_id)
+        found = await self._cache.shared.fetch([keys.blacklist(claims.jti), USERS.key(claims.user_id), thing])
+        if found is None:
+            return None
+        stamp = self._cache.stamp.text
+        user, entry = user_in(found[1], stamp), parse(found[2], stamp)
+        if user is None or entry is None or decide(claims, found[0] is not None, user) is not Verdict.ACCEPTED:
+            return None
+        if_none_match = headers.get(b"if-none-match")
+        return read.show(entry, user, None if if_none_match is None else if_none_match.decode("latin-1"))
+
+    def _claims(self, headers: Mapping[bytes, bytes]) -> Claims | None:
+        """Return what an access token says that was verified before."""
+        authorization = headers.get(b"authorization", b"")
+        if not authorization.startswith(BEARER):
+            return None
+        claims = self._tokens.get(authorization[len(BEARER) :].decode("latin-1"))
+        return claims if claims is not None and claims.type == ACCESS else None
