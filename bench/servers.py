@@ -61,7 +61,6 @@ class WebServer:
             "HOST": LOOPBACK,
             "PORT": str(self.port),
             "WEB_CONCURRENCY": "1",
-            "WEB_THREADS": "4",
             "PYTHONUNBUFFERED": "1",
             **program.environment,
         }

@@ -22,6 +22,9 @@ STOP_TIMEOUT_S = 10.0
 """Process managers lose patience after this, in s."""
 
 POLL_S = 0.02
+PLAIN_WSGI = "exec gunicorn -k gthread --threads 3 wsgi:app"
+"""A web process of the kind that any WSGI server makes, without the door."""
+
 BYTECODE = ("PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX")
 LOG_TAIL_LINES = 60
 
@@ -60,7 +63,6 @@ class Fleet(Closing):
             "PASSWORD_HASH_MEMORY_KIB": "8",  # Cheap, in tests only.
             "LOG_LEVEL": "WARNING",
             "WEB_CONCURRENCY": "2",
-            "WEB_THREADS": "4",
             **environment,
         }
 
@@ -127,6 +129,10 @@ class Fleet(Closing):
     def is_running(self, name: str) -> bool:
         """Say whether a process was started and has not ended."""
         return name in self._children and self._children[name].exit_code is None
+
+    def pid(self, name: str) -> int:
+        """Return the process id of a process."""
+        return self._children[name].pid
 
     def children(self, name: str) -> list[psutil.Process]:
         """Return the direct children of a process: the web server's workers, or the task pool of the worker."""

@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 import pytest
+import structlog
 from flask import Flask
 
 from webapp.logs import RequestLog, json_line
@@ -85,12 +86,18 @@ def test_no_write_is_longer_than_a_pipe_takes_at_once_and_no_line_is_cut(
     assert all(len(text) <= select.PIPE_BUF and text.endswith("\n") for text in written.writes)
 
 
-def test_requests_wait_for_a_reader_that_does_not_keep_up(log: RequestLog, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_request_waits_for_a_reader_that_does_not_keep_up_and_what_is_lost_is_counted(
+    log: RequestLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
     written = redirected(monkeypatch)
     log.WRITE_AFTER_S = 60.0  # type: ignore[misc]
-    for number in range(log.MAX_WAITING + 1):
-        note(log, str(number))
-    assert len(lines(written)) == log.MAX_WAITING + 1
+    log.MAX_WAITING = 10  # type: ignore[misc]
+    with structlog.testing.capture_logs() as told:
+        for number in range(13):
+            note(log, str(number))
+        log.flush()
+    assert [line["request_id"] for line in lines(written)] == [str(number) for number in range(10)]
+    assert told == [{"event": "request_lines_lost", "count": 3, "log_level": "warning"}]
 
 
 def test_a_request_is_answered_although_standard_error_is_gone(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -79,6 +79,7 @@ class Settings(BaseSettings):
     web_max_body_bytes: int = Field(MIB, ge=1024, le=64 * MIB)
     web_head_timeout_s: float = Field(10, gt=0, le=300)
     web_body_timeout_s: float = Field(10, gt=0, le=300)
+    web_stalled_timeout_s: float = Field(60, gt=0, le=3600)
     worker_concurrency: int = Field(2, ge=1)
     celerybeat_schedule_filename: Path | None = None
     jwt_previous_secret_keys: str = ""

@@ -18,6 +18,8 @@ from flask import Flask
 
 from webapp.config import Settings, settings
 
+log = structlog.get_logger(__name__)
+
 
 class Answered(NamedTuple):
     """What is told of a request that was answered. `at` is in s since 1970."""
@@ -43,7 +45,9 @@ class RequestLog:
 
     WRITE_AFTER_S = 0.05
     MAX_WAITING = 10_000
-    """More lines than this are not kept for a reader that does not read: requests wait for it then."""
+    """More lines than this are not kept for a reader that does not read. No request waits for it: the event loop would
+    stand still with all others. How many were lost is told when it reads again.
+    """
 
     def __init__(self) -> None:
         self._begin()
@@ -57,16 +61,18 @@ class RequestLog:
         self._writing, self._starting = threading.Lock(), threading.Lock()
         self._writer: threading.Thread | None = None
         self._second = (0, "")
+        self._lost = 0
 
     def add(self, form: Form, method: str, path: str, status: int, started: float, request_id: str) -> None:
         """Take note of an answer that is ready. `started` is a `time.perf_counter()`."""
         duration_s = time.perf_counter() - started
+        if len(self._waiting) >= self.MAX_WAITING:
+            self._lost += 1
+            return
         self._waiting.append((form, Answered(method, path, status, duration_s, time.time(), request_id)))
         if not self._due.is_set():
             self._due.set()
             self._start_writer()
-        if len(self._waiting) > self.MAX_WAITING:
-            self.flush()
 
     def flush(self) -> None:
         """Write the lines that wait. To a pipe that several processes share, no write is longer than is atomic."""
@@ -80,6 +86,10 @@ class RequestLog:
                     chunk = ""
                 chunk += line
             _write(chunk)
+        if self._lost:
+            lost, self._lost = self._lost, 0
+            with suppress(OSError, ValueError):
+                log.warning("request_lines_lost", count=lost)
 
     def _start_writer(self) -> None:
         with self._starting:

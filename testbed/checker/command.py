@@ -12,6 +12,7 @@ from testbed.checker import faults
 from testbed.checker.findings import VIOLATIONS, Findings
 from testbed.checker.run import Options, run
 from testbed.checker.weakened import WEAKENED
+from testbed.fleet import PLAIN_WSGI
 
 COUNTS = (
     "reads",
@@ -36,6 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
         drivers=given.drivers,
         sessions=given.sessions,
         weakened=given.weaken,
+        web=PLAIN_WSGI if given.plain_wsgi else None,
         ends_at_a_violation=given.until_a_violation,
     )
     load_before = os.getloadavg()
@@ -67,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--sessions", type=int, default=3, help="sessions of each driver (3)")
     parser.add_argument("--report", type=Path, help="a file for everything as JSON, evidence included")
     parser.add_argument("--weaken", choices=sorted(WEAKENED), help="take a part of the protocol away")
+    parser.add_argument("--plain-wsgi", action="store_true", help="web processes of Flask alone, without the door")
     parser.add_argument("--until-a-violation", action="store_true", help="end soon after the first violation")
     return parser
 

@@ -33,7 +33,8 @@ THREADS: tuple[tuple[Callable[..., Load], int], ...] = (
 
 @dataclass(frozen=True)
 class Options:
-    """How long, with which faults, on how many drivers of how many sessions, and what is taken from the protocol."""
+    """How long, with which faults, on how many drivers of how many sessions, what is taken from the protocol,
+    and by which command the web processes are started (None: the Procfile's)."""
 
     seconds: float = 60.0
     faults: frozenset[str] = frozenset()
@@ -41,12 +42,13 @@ class Options:
     drivers: int = 4
     sessions: int = 3
     weakened: str | None = None
+    web: str | None = None
     ends_at_a_violation: bool = False
 
 
 def run(options: Options) -> Findings:
     """Play a run. Raises when the checker itself fails, or when a process does not come back."""
-    with stage(options.seconds, options.weakened) as standing:
+    with stage(options.seconds, options.weakened, options.web) as standing:
         return _play(options, standing)
 
 

@@ -32,8 +32,9 @@ class Stage:
 
 
 @contextmanager
-def stage(seconds: float, weakened: str | None) -> Iterator[Stage]:
-    """Start everything, with access tokens that outlive the run; `weakened` names a function of `weakened`."""
+def stage(seconds: float, weakened: str | None, web: str | None) -> Iterator[Stage]:
+    """Start everything, with access tokens that outlive the run; `weakened` names a function of
+    `weakened`, and `web` is the command of another web process than the Procfile's."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="coherence-")))
         postgres = stack.enter_context(Postgres())
@@ -48,15 +49,15 @@ def stage(seconds: float, weakened: str | None) -> Iterator[Stage]:
             "MAX_LOGINS_PER_USER": "1000",  # A lost answer to a login leaves one behind.
             WEAKENED_BY: weakened or "",
         }
-        fleet = stack.enter_context(Fleet(folder, environment, _commands(weakened)))
+        fleet = stack.enter_context(Fleet(folder, environment, _commands(weakened, web)))
         fleet.run("release")
         fleet.ensure("web", "worker", "beat")
         yield Stage(fleet, servers, postgres, Witness(fleet, database_url, servers.url))
 
 
-def _commands(weakened: str | None) -> dict[str, str]:
+def _commands(weakened: str | None, web: str | None) -> dict[str, str]:
     commands = procfile()
     if weakened:
-        commands["web"] = commands["web"].replace("wsgi:app", f"'testbed.checker.weakened:{weakened}()'")
+        commands["web"] = commands["web"].replace("asgi:app", "testbed.checker.weakened_web:app")
         commands["worker"] = commands["worker"].replace("-A worker", "-A testbed.checker.weakened_worker")
-    return commands
+    return {**commands, **({"web": web} if web else {})}

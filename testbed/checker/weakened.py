@@ -1,6 +1,6 @@
 """Weaker protocols in place of the real one, to show that the checker can fail. Never used but by the checker.
 
-Each function makes the application, as `wsgi.app` is made, and takes a part of the protocol away.
+Each function makes the application, as `create_app` does, and takes a part of the protocol away.
 """
 
 from collections.abc import Callable, Iterable, Mapping

@@ -17,7 +17,7 @@ __all__ = ["way_in"]
 
 
 @pytest.fixture
-def app(app: Flask) -> Flask:
+def app(app: Flask, way_in: str) -> Flask:
     app.test_client_class = client_of_its_own(app)
     return app
 

@@ -12,6 +12,7 @@ import pytest
 from testbed.checker import faults
 from testbed.checker.command import main
 from testbed.checker.run import Options, run
+from testbed.fleet import PLAIN_WSGI
 
 SECONDS = float(os.environ.get("CHECKER_SECONDS") or 40)
 START_AND_STOP_S = 120
@@ -22,6 +23,13 @@ def test_no_promise_is_broken_while_everything_else_is() -> None:
     findings = run(Options(seconds=SECONDS, faults=faults.ALL))
     assert findings.counts["reads"] > 0
     assert findings.counts["replays"] > 0
+    assert not any(findings.violations.values()), json.dumps(findings.report(), indent=2)
+
+
+@pytest.mark.timeout(SECONDS + START_AND_STOP_S)
+def test_nor_is_one_broken_by_flask_alone_on_another_server() -> None:
+    findings = run(Options(seconds=SECONDS / 2, faults=faults.ALL, web=PLAIN_WSGI))
+    assert findings.counts["reads"] > 0
     assert not any(findings.violations.values()), json.dumps(findings.report(), indent=2)
 
 

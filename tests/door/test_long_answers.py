@@ -80,20 +80,6 @@ def test_a_long_answer_ends_when_the_client_hangs_up(make_door: MakeDoor) -> Non
     assert streaming.made < 6
 
 
-def test_a_client_that_takes_nothing_any_more_is_given_up(make_door: MakeDoor, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bridge_module, "STALLED_AFTER_S", 0.1)
-    streaming = Streaming(1000)
-    door = make_door(streaming)
-
-    async def in_a_loop() -> None:
-        client = Client(takes=asyncio.Semaphore(3))
-        with pytest.raises(TimeoutError):
-            await asyncio.wait_for(door(scope("/"), client.receive, client.send), 10)
-
-    asyncio.run(in_a_loop())
-    wait_until(lambda: streaming.ended_in)
-
-
 def test_an_answer_that_fails_on_the_way_ends_where_it_is(make_door: MakeDoor) -> None:
     def wsgi(_environ: dict[str, Any], start_response: Any) -> Iterator[bytes]:
         start_response("200 OK", [])

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from testbed.api import Api
+from testbed.driver import Driver
 from testbed.fleet import Fleet
 from testbed.raw import Raw, exchange
 from tests.e2e.raw_requests import CLOSE, LIVE, POST, assert_raw_problem
@@ -19,6 +20,7 @@ def strict(tmp_path_factory: pytest.TempPathFactory, standing_fleet: Fleet) -> I
         "WEB_CONCURRENCY": "1",
         "WEB_HEAD_TIMEOUT_S": "1",
         "WEB_BODY_TIMEOUT_S": "1",
+        "WEB_STALLED_TIMEOUT_S": "1",
         "WEB_MAX_CONNECTIONS": "50",
         "WEB_MAX_REQUESTS_WAITING": "20",
     }
@@ -105,3 +107,21 @@ def test_beyond_the_bound_of_requests_everybody_is_told_to_come_back_at_once(web
     finally:
         for raw in half:
             raw.close()
+
+
+@pytest.mark.parametrize("path", ["/sessions", "/sessions?limit=100"], ids=["hot", "by Flask"])
+def test_a_client_that_takes_nothing_of_its_answers_is_cut_off_and_the_others_are_not(web: Fleet, path: str) -> None:
+    with Api(web.port) as api:
+        alice = Driver.registered(api)
+        for _ in range(30):
+            drive = alice.starts_a_drive(notes="n" * 200, name="name " * 20)
+            alice.call("POST", f"/sessions/{drive['id']}/end", {})
+        read = f"GET /api/v1{path} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {alice.tokens['access_token']}\r\n\r\n"
+        with Raw(web.port) as raw:
+            raw.send(read.encode() * 2_000)
+            began = time.monotonic()
+            with pytest.raises(ConnectionError):
+                while time.monotonic() - began < 10:
+                    raw.send(read.encode())
+                    assert alice.call("GET", path).status == 200
+                    time.sleep(0.1)

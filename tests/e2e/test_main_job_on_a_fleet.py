@@ -8,12 +8,12 @@ import redis
 from embedded.valkey import Valkey
 from testbed.api import Api
 from testbed.driver import Driver, expect
-from testbed.fleet import Fleet
+from testbed.fleet import PLAIN_WSGI, Fleet, procfile
 from tests.e2e.waiting import wait_until_cached
 from tests.e2e.web_workers import connections, wait_for_hits
 
 
-@pytest.fixture(scope="module", params=["PostgreSQL", "SQLite"])
+@pytest.fixture(scope="module", params=["PostgreSQL", "SQLite", "plain WSGI"])
 def fleet_on(
     request: pytest.FixtureRequest, fleet_valkey: Valkey, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Fleet]:
@@ -23,8 +23,9 @@ def fleet_on(
         yield standing
         return
     # No DATABASE_URL: a file under VAR_DIR. Another Redis database: the worker must not get the other fleet's tasks.
-    redis_url = fleet_valkey.url.removesuffix("/0") + "/1"
-    with Fleet(tmp_path_factory.mktemp("fleet-on-sqlite"), {"REDIS_URL": redis_url}) as fleet:
+    redis_url = fleet_valkey.url.removesuffix("/0") + ("/1" if request.param == "SQLite" else "/2")
+    commands = procfile() | ({"web": PLAIN_WSGI} if request.param == "plain WSGI" else {})
+    with Fleet(tmp_path_factory.mktemp("fleet-on-sqlite"), {"REDIS_URL": redis_url}, commands) as fleet:
         fleet.run("release")
         fleet.ensure("web", "worker", "beat")
         yield fleet

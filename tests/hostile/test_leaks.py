@@ -113,9 +113,10 @@ def test_the_search_finds_what_was_planted(
 
 
 def test_a_defect_of_the_database_writes_no_hash_into_the_log(
-    capsys: pytest.CaptureFixture[str], app: Flask, settings: Settings, postgres: Postgres
+    capsys: pytest.CaptureFixture[str], app: Flask, settings: Settings, postgres: Postgres, way_in: str
 ) -> None:
-    without_tables = create_app(settings.model_copy(update={"database_url": postgres.create_database("no_tables")}))
+    empty = postgres.create_database(f"no_tables_{way_in}")
+    without_tables = create_app(settings.model_copy(update={"database_url": empty}))
     try:
         body = {"email": "alice@example.com", "password": PASSWORD, "full_name": "Alice"}
         assert without_tables.test_client().post("/api/v1/auth/register", json=body).status_code == 500

@@ -39,8 +39,8 @@ def patience() -> Iterator[None]:
 
 
 @pytest.fixture
-def settings(database_url: str, valkey: Valkey) -> Settings:
-    """As the other tests', but the log says everything."""
+def settings(database_url: str, valkey: Valkey, way_in: str) -> Settings:
+    """As the other tests', but the log says everything; for clients of Flask, and then of the door."""
     return Settings(
         database_url=database_url,
         redis_url=valkey.url,

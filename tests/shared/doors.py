@@ -1,6 +1,6 @@
 """Both ways in: Flask as any WSGI server calls it, and the door in front of it, as gunicorn's event loop does.
 
-`way_in` runs the tests of a package twice, with clients of either.
+`way_in` runs a test twice, with clients of either.
 """
 
 import asyncio
@@ -122,7 +122,7 @@ def clients_of(app: Flask, way_in: str) -> Executor:
     return threads_of(app) if way_in == "flask" else ThreadPoolExecutor(MOST_CLIENTS)
 
 
-@pytest.fixture(scope="package", params=["flask", "door"], autouse=True)
+@pytest.fixture(scope="package", params=["flask", "door"])
 def way_in(request: pytest.FixtureRequest) -> Iterator[str]:
     """Have all clients call Flask, or all clients the door."""
     if request.param == "flask":

@@ -67,7 +67,7 @@ class Cache:
         self.debts = Debts(watch_engine, engine, self.entries, self.stamp, standing_aside)
         interval_s = settings.cache_probe_interval_ms / 1000
         self.trust = Trust(interval_s, probe=self.probe, leave=self.stamp.leave, debts=self.debts)
-        self.shared = SharedMget(self._loop_connection, self.stamp, self.trust, COMMAND_TIMEOUT_S)
+        self.shared = SharedMget(self._loop_connection(), self.stamp, self.trust, COMMAND_TIMEOUT_S)
 
     def register(self, kind: Kind) -> None:
         """Keep a kind of cached things true and warm from now on. Raises ValueError if its keys are another kind's."""
@@ -143,12 +143,12 @@ class Cache:
     def _loop_connection(self) -> AbstractConnection:
         """Make a connection for an event loop, which sees to the time limits of its commands by itself."""
         options = {**self._options, "socket_timeout": None, "redis_connect_func": self._greet_in_loop}
+        options["retry"] = LoopRetry(NoBackoff(), 0)
         del options["stamp"]
-        retry = LoopRetry(NoBackoff(), 0)
-        connection: AbstractConnection = LoopConnectionPool.from_url(
-            self._url, **{**options, "retry": retry}
-        ).make_connection()  # type: ignore[no-untyped-call]
-        return connection
+        connection: Any = LoopConnectionPool.from_url(self._url, **options).make_connection()  # type: ignore[no-untyped-call]
+        if self._url.startswith("rediss://"):
+            connection.ssl_context.get()  # It reads certificates from the disk: now, and not in the loop.
+        return connection  # type: ignore[no-any-return]
 
     def close(self) -> None:
         """Stop watching Redis and close every connection."""

@@ -6,7 +6,7 @@ one connection is enough.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from hiredis import pack_command
@@ -25,12 +25,11 @@ MOST_AT_ONCE = 64
 
 
 class SharedMget:
-    """The questions of one event loop to Redis. `connect` makes a connection that connects when it is first used."""
+    """The questions of one event loop to Redis, over a connection that connects when it is first used."""
 
-    def __init__(
-        self, connect: Callable[[], AbstractConnection], stamp: Stamp, trust: Trust, patience_s: float
-    ) -> None:
-        self._connect, self._stamp, self._trust, self._patience_s = connect, stamp, trust, patience_s
+    def __init__(self, connection: AbstractConnection, stamp: Stamp, trust: Trust, patience_s: float) -> None:
+        self._connection: Any = connection
+        self._stamp, self._trust, self._patience_s = stamp, trust, patience_s
         self._waiting: deque[tuple[Sequence[str], asyncio.Future[Found | None]]] = deque()
         self._wake: asyncio.Future[None] | None = None
         self._asking: asyncio.Task[None] | None = None
@@ -47,36 +46,38 @@ class SharedMget:
         return question
 
     async def close(self) -> None:
-        """Ask no more, and close the connection."""
+        """Ask no more in this event loop, and close the connection."""
         if self._asking is not None:
             self._asking.cancel()
             await asyncio.wait([self._asking])
+            self._asking = self._wake = None
 
     async def _ask_for_ever(self) -> None:
-        connection = self._connect()
         try:
             while True:
                 if not self._waiting:
                     self._wake = asyncio.get_running_loop().create_future()
                     await self._wake
                 together = [self._waiting.popleft() for _ in range(min(len(self._waiting), MOST_AT_ONCE))]
-                found = await self._ask(connection, [key for keys, _ in together for key in keys])
+                found = await self._ask([key for keys, _ in together for key in keys])
                 _hand_out(found, together)
         finally:
-            await connection.disconnect(nowait=True)
+            await self._connection.disconnect(nowait=True)
 
-    async def _ask(self, connection: AbstractConnection, keys: Sequence[str]) -> Found | None:
+    async def _ask(self, keys: Sequence[str]) -> Found | None:
         """Ask, and once more on a new connection: the server may have closed one that was idle."""
         try:
             try:
-                return await self._ask_once(connection, keys)
+                return await self._ask_once(keys)
             except RedisConnectionError:
-                return await self._ask_once(connection, keys)
+                return await self._ask_once(keys)
         except RedisError as error:
-            self._trust.doubt(error, operation="hot_read")
+            # In a thread, because it writes to the log, whose reader may be slow.
+            asyncio.get_running_loop().run_in_executor(None, self._trust.doubt, error, "hot_read")
             return None
 
-    async def _ask_once(self, connection: Any, keys: Sequence[str]) -> Found:
+    async def _ask_once(self, keys: Sequence[str]) -> Found:
+        connection = self._connection
         if connection.is_connected and connection.generation != self._stamp.generation:
             await connection.disconnect(nowait=True)  # It may lead to a server that was left.
         try:

@@ -31,8 +31,6 @@ PIECE_BYTES = 64 * 1024
 """How much of a long answer a thread makes at a time; what is shorter goes out at once. The transport holds as much
 before it asks for patience.
 """
-STALLED_AFTER_S = 30.0
-"""A client that has not taken a piece for so long, in s, is given up."""
 
 
 class HungUpError(Exception):
@@ -65,9 +63,9 @@ class Bridge:
         await send({"type": "http.response.start", "status": call.status, "headers": call.headers + closing})
         try:
             while not call.is_over:
-                await _send_piece(send, piece, is_last=False)
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
                 piece = await self._in_thread(call, call.next_piece)
-            await _send_piece(send, piece, is_last=True)
+            await send({"type": "http.response.body", "body": piece})
         finally:
             if not call.is_over:
                 self._threads.submit(call.run, call.end)
@@ -175,9 +173,3 @@ def _announced(headers: Headers, *, otherwise: int) -> int:
         if name in FRAMING:
             return int(value) if name == b"content-length" else otherwise
     return 0
-
-
-async def _send_piece(send: Send, piece: bytes, *, is_last: bool) -> None:
-    """Send a piece, and wait until the client has taken enough of what was sent before. Raises TimeoutError."""
-    async with asyncio.timeout(STALLED_AFTER_S):
-        await send({"type": "http.response.body", "body": piece, "more_body": not is_last})

@@ -1,8 +1,8 @@
 """A client's connection: gunicorn's own, with the limits that gunicorn's event loop lacks.
 
-It is given up when the head of a request is too long or does not come in time, and it ends without a reset: what was
-answered last is lost to a client that is still sending when its connection is closed, so what it sends is read and
-thrown away for a moment.
+It is given up when the head of a request is too long or does not come in time, and when the client does not take its
+answer. It ends without a reset: what was answered last is lost to a client that is still sending when its connection
+is closed, so what it sends is read and thrown away for a moment.
 """
 
 import asyncio
@@ -37,6 +37,7 @@ class Connection(ASGIProtocol):
         self._head_bytes = 0
         self._head_timer: asyncio.TimerHandle | None = None
         self._end_timer: asyncio.TimerHandle | None = None
+        self._stalled_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:
         """Take a connection, if there is room for it."""
@@ -64,10 +65,23 @@ class Connection(ASGIProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Let go of everything."""
-        for timer in (self._head_timer, self._end_timer):
+        for timer in (self._head_timer, self._end_timer, self._stalled_timer):
             if timer is not None:
                 timer.cancel()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Note that the client has not taken what was sent. It has some time for that."""
+        super().pause_writing()
+        self._stalled_timer = self.worker.loop.call_later(
+            self._door.settings.web_stalled_timeout_s, self.transport.abort
+        )
+
+    def resume_writing(self) -> None:
+        """Note that it has."""
+        if self._stalled_timer is not None:
+            self._stalled_timer.cancel()
+        super().resume_writing()
 
     def _expect_head(self, within_s: float) -> None:
         self._head_timer = self.worker.loop.call_later(within_s, self._give_up_waiting)
