@@ -1,6 +1,6 @@
 """Measure what readers of the cache notice of others: who dawdles, who computes, who just listens.
 
-    python -m bench.dawdlers [--seconds 5] [--connections 16] [--threads 3] [--processes 1]
+    python -m bench.dawdlers [--seconds 5] [--connections 16] [--threads 2] [--processes 1]
 
 One web process (unless told otherwise) that is not pinned, as in production. Readers ask for cached sessions over
 keep-alive connections, each as soon as it has its answer, while nobody else is there; while 200 clients have sent half
@@ -59,7 +59,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench.dawdlers")
     parser.add_argument("--seconds", type=float, default=5.0, help="how long each condition lasts (5)")
     parser.add_argument("--connections", type=int, default=16, help="keep-alive connections that read (16)")
-    parser.add_argument("--threads", type=int, default=3, help="WEB_THREADS (3)")
+    parser.add_argument("--threads", type=int, default=2, help="WEB_THREADS (2)")
     parser.add_argument("--processes", type=int, default=1, help="WEB_CONCURRENCY (1)")
     return parser.parse_args()
 

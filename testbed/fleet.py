@@ -22,7 +22,7 @@ STOP_TIMEOUT_S = 10.0
 """Process managers lose patience after this, in s."""
 
 POLL_S = 0.02
-PLAIN_WSGI = "exec gunicorn -k gthread --threads 3 wsgi:app"
+PLAIN_WSGI = "exec gunicorn -k gthread --threads 4 wsgi:app"
 """A web process of the kind that any WSGI server makes, without the door."""
 
 BYTECODE = ("PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX")

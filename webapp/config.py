@@ -71,7 +71,7 @@ class Settings(BaseSettings):
     reconcile_interval_s: int = Field(5, ge=1, le=300)
     password_hash_memory_kib: int = Field(MIN_HASH_MEMORY_KIB, ge=8)
     web_concurrency: int | None = Field(None, ge=1)
-    web_threads: int = Field(3, ge=1, le=64)
+    web_threads: int = Field(2, ge=1, le=64)
     web_max_connections: int = Field(2_500, ge=1, le=100_000)
     web_max_requests_waiting: int = Field(256, ge=1, le=10_000)
     web_max_bytes_waiting: int = Field(64 * MIB, ge=MIB)
@@ -142,7 +142,7 @@ class Settings(BaseSettings):
     @property
     def spare_threads(self) -> int:
         """How many web threads may be at something late without being missing to the others."""
-        return self.web_threads
+        return 2 * self.web_threads
 
     @property
     def jwt_secrets(self) -> list[str]:
