@@ -2,12 +2,12 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from tests.shared.meanwhile import PATIENCE_S, wait_until
-from webapp.threads import Threads
+from webapp.threads import LATE_AFTER_S, Threads
 
 SIZE = 3
 
@@ -134,3 +134,93 @@ def test_who_finds_no_room_for_a_substitute_waits_without_one(
     assert threads.submit(request).result(PATIENCE_S) == "done"
     monkeypatch.undo()
     assert [threads.submit(len, "next").result(PATIENCE_S) for _ in range(2 * SIZE)] == [4] * 2 * SIZE
+
+
+class Late:
+    """Requests that wait for something, until the test lets them go on."""
+
+    def __init__(self) -> None:
+        self.begun, self.may_go_on = threading.Semaphore(0), threading.Event()
+
+    def __call__(self) -> str:
+        self.begun.release()
+        assert self.may_go_on.wait(PATIENCE_S)
+        return "late"
+
+
+def relieved(threads: Threads, wanted: Callable[[], object]) -> None:
+    """Relieve until it has come to what is wanted."""
+
+    def attempt() -> object:
+        threads.relieve()
+        return wanted()
+
+    wait_until(attempt)
+
+
+@pytest.fixture
+def with_spare_ones(threads: Threads) -> Iterator[Threads]:
+    with_spare_ones = Threads(SIZE, spare=2)
+    yield with_spare_ones
+    with_spare_ones.shutdown()
+
+
+def test_the_places_of_those_that_are_late_go_to_others(with_spare_ones: Threads) -> None:
+    threads, late = with_spare_ones, Late()
+    waiting = [threads.submit(late) for _ in range(SIZE)]
+    other = threads.submit(len, "another")
+    relieved(threads, other.done)
+    late.may_go_on.set()
+    assert [each.result(PATIENCE_S) for each in waiting] == ["late"] * SIZE
+    wait_until(lambda: threads_of_requests() == SIZE)
+    at_work = AtWork()
+    for each in [threads.submit(at_work.step) for _ in range(50)]:
+        each.result(PATIENCE_S)
+    assert at_work.most == SIZE
+
+
+def test_no_more_are_relieved_than_there_are_spare_ones(with_spare_ones: Threads) -> None:
+    threads, late = with_spare_ones, Late()
+    waiting = [threads.submit(late) for _ in range(10)]
+    began = time.monotonic()
+    relieved(threads, lambda: time.monotonic() - began > 4 * LATE_AFTER_S)
+    assert sum(late.begun.acquire(blocking=False) for _ in waiting) == SIZE + 2
+    late.may_go_on.set()
+    assert {each.result(PATIENCE_S) for each in waiting} == {"late"}
+    wait_until(lambda: threads_of_requests() == SIZE)
+
+
+def test_nobody_is_relieved_who_has_just_begun_or_has_stood_aside(with_spare_ones: Threads) -> None:
+    threads, late = with_spare_ones, Late()
+
+    def stands_aside() -> str:
+        with threads.standing_aside():
+            return late()
+
+    waiting = [threads.submit(stands_aside) for _ in range(SIZE)]
+    wait_until(lambda: threads_of_requests() == 2 * SIZE)
+    time.sleep(2 * LATE_AFTER_S)
+    threads.relieve()
+    assert threads.submit(len, "free").result(PATIENCE_S) == 4
+    assert threads_of_requests() == 2 * SIZE
+    late.may_go_on.set()
+    assert {each.result(PATIENCE_S) for each in waiting} == {"late"}
+
+
+def test_who_was_relieved_may_still_want_to_stand_aside(with_spare_ones: Threads) -> None:
+    threads, late, again = with_spare_ones, Late(), Late()
+
+    def first_late_then_aside() -> str:
+        late()
+        with threads.standing_aside():
+            return again()
+
+    waiting = threads.submit(first_late_then_aside)
+    others = [threads.submit(late) for _ in range(SIZE - 1)]
+    other = threads.submit(len, "another")
+    relieved(threads, other.done)
+    late.may_go_on.set()
+    assert again.begun.acquire(timeout=PATIENCE_S)
+    again.may_go_on.set()
+    assert {each.result(PATIENCE_S) for each in (waiting, *others)} == {"late"}
+    wait_until(lambda: threads_of_requests() == SIZE)

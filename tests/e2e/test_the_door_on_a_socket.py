@@ -100,6 +100,13 @@ def test_a_request_may_come_in_any_pieces(fleet: Fleet, size: int) -> None:
     assert answer.status == 200
 
 
+def test_a_large_body_is_not_counted_as_the_head_of_the_next_request(fleet: Fleet) -> None:
+    size = 200_000
+    upload = POST + b"Content-Length: %d\r\n\r\n" % size + b" " * size
+    first, second = exchange(fleet.port, upload, LIVE, CLOSE, pause_s=0.3)
+    assert (first.status, second.status) == (400, 200)
+
+
 def test_a_client_that_asks_whether_to_go_on_is_told_to(fleet: Fleet) -> None:
     head = POST + b"Content-Length: %d\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n" % len(NOBODY)
     with Raw(fleet.port) as raw:

@@ -61,7 +61,7 @@ class Door:
     def drain(self) -> None:
         """Say from now on that no traffic is wanted, and have the streams end."""
         self.is_draining = True
-        self.streams.end()
+        self.streams.ending.set()
 
     def relieve(self) -> None:
         """Have others do what waits because threads are late. To be called a few times a second."""
@@ -90,4 +90,4 @@ class Door:
         if stream is None:
             await self._bridge.answer(scope, receive, send, started)
         else:
-            await self.streams.answer(stream, scope, receive, send)
+            await stream(scope, receive, send, self.streams.ending)

@@ -54,7 +54,8 @@ class Connection(ASGIProtocol):
         """Take what the client sends."""
         if self._is_over:
             return
-        self._head_bytes += len(data)
+        if self._current_request is None:
+            self._head_bytes += len(data)
         super().data_received(data)
         if self._current_request is None and not self._closed:
             if self._head_bytes > self._door.settings.web_max_head_bytes:

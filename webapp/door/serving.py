@@ -43,7 +43,9 @@ PAUSE_S = 0.5
 async def serve(worker: Any, door: Door, heeding: set[signal.Signals]) -> None:
     """Serve until the worker is to end, and end. The signals that say so have waited until now."""
     signal.pthread_sigmask(signal.SIG_UNBLOCK, heeding)
-    _allow_for_files(door.settings.web_max_connections)
+    # Many systems begin with 1,024 open files, and allow for more.
+    _, most_files = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most_files, most_files))
     listeners = [Listener(worker, door, sock.sock) for sock in worker.sockets]
     turn = Turn(worker)
     while worker.alive and worker.ppid == os.getppid():
@@ -147,12 +149,3 @@ class Turn:
             return False
         self._held = held
         return True
-
-
-def _allow_for_files(connections: int) -> None:
-    """Raise the process' limit of open files, as far as it may: many systems begin with 1,024."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = connections + 1024  # Beyond the bound, for threads, the stores, and what has been forgotten here.
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
