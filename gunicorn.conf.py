@@ -50,13 +50,13 @@ reuse_port = False
 preload_app = False
 # A worker whose event loop stands still for so long is killed.
 timeout = 30
-# A worker ends within 8.5 s by itself (`webapp.door.serving`).
+# A worker ends within 8.5 s by itself (`webapp.door.serving.END_S`).
 graceful_timeout = 10
+# Longer than an app that uploads every few seconds is silent, and short enough for a worker that ends to wait for it.
 keepalive = 5
 # A new worker costs more than a second of CPU time, and is of use only against a leak: one of 100 bytes a request
 # would be 200 MB by then.
 max_requests = 2_000_000
-max_requests_jitter = 2_000_000
 # The heartbeat file must not wait for a disk.
 worker_tmp_dir = str(MEMORY) if MEMORY.is_dir() else None
 # Since 25.1 gunicorn opens a control socket in $HOME; nothing here uses it.
@@ -77,7 +77,8 @@ def post_fork(_arbiter: Any, _worker: Any) -> None:
 
 def post_worker_init(worker: Any) -> None:
     """Have the door be served in its own way: gunicorn's has no limits, and an end that resets connections."""
-    if not hasattr(worker, "asgi"):  # Another class of worker, on a command line.
+    if not hasattr(worker, "asgi"):  # Another class of worker, named on a command line: Flask alone, in our threads.
+        worker.tpool = worker.wsgi.extensions["threads"]
         signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
         return
     from webapp.door.serving import serve  # In the worker: what the master imports stays as it is over a reload.

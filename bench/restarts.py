@@ -25,6 +25,9 @@ from testbed.fleet import Fleet
 PAUSE_S = 6.0
 """From one restart to the next, in s: a worker takes about as long to end."""
 
+WORKERS_SEEN = 6
+"""Calls go on until so many workers have come and gone."""
+
 PATIENCE_S = 600.0
 
 
@@ -57,6 +60,7 @@ def row(name: str, path: str, restart: Callable[[Fleet], None], calls: int) -> s
             restarting = threading.Thread(target=keep_restarting, args=(fleet, restart, seen, ended))
             restarting.start()
             callers.wait_for(calls, PATIENCE_S)
+            fleet.wait(lambda: len(seen) >= WORKERS_SEEN, PATIENCE_S, "web", "have been restarted often enough")
             ended.set()
             restarting.join()
     failed = len(callers.failures) + sum(n for status, n in callers.statuses.items() if status != 200)

@@ -75,6 +75,6 @@ def table(slices: Mapping[str, Sequence[Slice]], yardstick: str, same_answer: st
         p50, p99 = median(slices[name], "p50_us"), median(slices[name], "p99_us")
         lines.append(
             f"| {name} | {middle:.2f} | {lower:.2f} … {upper:.2f} | {like_for_like:.2f} "
-            f"| {cpu:.0f} | {stores:.0f} | {p50 / 1000:.1f} | {p99 / 1000:.1f} |"
+            f"| {cpu:.0f} | {stores:.0f} | {p50 / 1000:.2f} | {p99 / 1000:.2f} |"
         )
     return "\n".join(lines)

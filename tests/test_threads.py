@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
@@ -148,16 +148,6 @@ class Late:
         return "late"
 
 
-def relieved(threads: Threads, wanted: Callable[[], object]) -> None:
-    """Relieve until it has come to what is wanted."""
-
-    def attempt() -> object:
-        threads.relieve()
-        return wanted()
-
-    wait_until(attempt)
-
-
 @pytest.fixture
 def with_spare_ones(threads: Threads) -> Iterator[Threads]:
     with_spare_ones = Threads(SIZE, spare=2)
@@ -169,7 +159,7 @@ def test_the_places_of_those_that_are_late_go_to_others(with_spare_ones: Threads
     threads, late = with_spare_ones, Late()
     waiting = [threads.submit(late) for _ in range(SIZE)]
     other = threads.submit(len, "another")
-    relieved(threads, other.done)
+    assert other.result(PATIENCE_S) == 7
     late.may_go_on.set()
     assert [each.result(PATIENCE_S) for each in waiting] == ["late"] * SIZE
     wait_until(lambda: threads_of_requests() == SIZE)
@@ -182,8 +172,7 @@ def test_the_places_of_those_that_are_late_go_to_others(with_spare_ones: Threads
 def test_no_more_are_relieved_than_there_are_spare_ones(with_spare_ones: Threads) -> None:
     threads, late = with_spare_ones, Late()
     waiting = [threads.submit(late) for _ in range(10)]
-    began = time.monotonic()
-    relieved(threads, lambda: time.monotonic() - began > 4 * LATE_AFTER_S)
+    time.sleep(4 * LATE_AFTER_S)
     assert sum(late.begun.acquire(blocking=False) for _ in waiting) == SIZE + 2
     late.may_go_on.set()
     assert {each.result(PATIENCE_S) for each in waiting} == {"late"}
@@ -200,7 +189,6 @@ def test_nobody_is_relieved_who_has_just_begun_or_has_stood_aside(with_spare_one
     waiting = [threads.submit(stands_aside) for _ in range(SIZE)]
     wait_until(lambda: threads_of_requests() == 2 * SIZE)
     time.sleep(2 * LATE_AFTER_S)
-    threads.relieve()
     assert threads.submit(len, "free").result(PATIENCE_S) == 4
     assert threads_of_requests() == 2 * SIZE
     late.may_go_on.set()
@@ -218,9 +206,27 @@ def test_who_was_relieved_may_still_want_to_stand_aside(with_spare_ones: Threads
     waiting = threads.submit(first_late_then_aside)
     others = [threads.submit(late) for _ in range(SIZE - 1)]
     other = threads.submit(len, "another")
-    relieved(threads, other.done)
+    assert other.result(PATIENCE_S) == 7
     late.may_go_on.set()
     assert again.begun.acquire(timeout=PATIENCE_S)
     again.may_go_on.set()
     assert {each.result(PATIENCE_S) for each in (waiting, *others)} == {"late"}
     wait_until(lambda: threads_of_requests() == SIZE)
+
+
+def test_who_computes_is_not_late(with_spare_ones: Threads) -> None:
+    threads, may_end = with_spare_ones, threading.Event()
+
+    def compute() -> None:
+        until = time.monotonic() + 4 * LATE_AFTER_S
+        while time.monotonic() < until:
+            sum(range(1000))
+
+    computing = [threads.submit(compute), *(threads.submit(may_end.wait, PATIENCE_S) for _ in range(SIZE - 1))]
+    queued = [threads.submit(may_end.wait, PATIENCE_S) for _ in range(5)]
+    computing[0].result(PATIENCE_S)
+    # Those that wait were relieved, and the one that computes was not.
+    assert threads_of_requests() <= SIZE + 2
+    may_end.set()
+    for each in (*computing, *queued):
+        each.result(PATIENCE_S)

@@ -76,9 +76,9 @@ class Settings(BaseSettings):
     web_max_requests_waiting: int = Field(256, ge=1, le=10_000)
     web_max_bytes_waiting: int = Field(64 * MIB, ge=MIB)
     web_max_head_bytes: int = Field(16 * 1024, ge=1024, le=MIB)
-    web_max_body_bytes: int = Field(MIB, ge=1024, le=64 * MIB)
+    web_max_body_bytes: int = Field(MIB, ge=1024, le=MIB)
     web_head_timeout_s: float = Field(10, gt=0, le=300)
-    web_body_timeout_s: float = Field(10, gt=0, le=300)
+    web_body_timeout_s: float = Field(10, gt=0, le=25)
     web_stalled_timeout_s: float = Field(60, gt=0, le=3600)
     worker_concurrency: int = Field(2, ge=1)
     celerybeat_schedule_filename: Path | None = None

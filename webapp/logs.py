@@ -43,7 +43,7 @@ class RequestLog:
     nothing. A process that is told to stop writes what waits; one that is killed with SIGKILL or crashes loses it.
     """
 
-    WRITE_AFTER_S = 0.05
+    WRITE_AFTER_S = 0.2
     MAX_WAITING = 10_000
     """More lines than this are not kept for a reader that does not read. No request waits for it: the event loop would
     stand still with all others. How many were lost is told when it reads again.

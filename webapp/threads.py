@@ -5,7 +5,7 @@ But a thread that waits is missing to everybody else: a crowd that logs in, or t
 database, would stop all of them. So a thread's place goes to another one, which is started for that, while it waits:
 
 * one that knows that it will wait for long **stands aside**, and goes on when a place is free again;
-* one that has been at a request for longer than any computes is **relieved**; it ends without a place.
+* one that has waited for a while without a word is **relieved**; it ends without a place.
 """
 
 import threading
@@ -29,7 +29,10 @@ Result = TypeVar("Result")
 Work = tuple["Future[Any]", Callable[[], Any]]
 
 LATE_AFTER_S = 0.25
-"""A thread that has been at one request for longer, in s, waits for something: none computes for so long."""
+"""A thread that has waited for longer in one request, in s, whatever for, is late. Who computes for as long is not."""
+
+LOOK_EVERY_S = 0.1
+"""How often it is looked for late ones while something waits, in s."""
 
 
 class Places:
@@ -64,8 +67,18 @@ class _Seat:
     """Where a thread is: since when at the present request, and whether one of the places is its."""
 
     def __init__(self) -> None:
-        self.since = 0.0
+        self._clock = time.pthread_getcpuclockid(threading.get_ident())
+        self._began = self._cpu_s = 0.0
         self.has_place = self.is_relieved = False
+
+    def sit_down(self) -> None:
+        """Have a place, and begin to wait from now on."""
+        self.has_place = True
+        self._began, self._cpu_s = time.monotonic(), time.clock_gettime(self._clock)
+
+    def waited_s(self) -> float:
+        """Return for how long the thread has done nothing, in s."""
+        return time.monotonic() - self._began - (time.clock_gettime(self._clock) - self._cpu_s)
 
 
 class Threads(Executor):
@@ -75,20 +88,28 @@ class Threads(Executor):
     """
 
     def __init__(self, size: int, spare: int = 0) -> None:
-        self.size, self._spare = size, spare
+        self._size, self._spare = size, spare
         self._work: SimpleQueue[Work | None] = SimpleQueue()
         self._places = Places(size)
         self._lock = threading.Lock()
         self._started = self._surplus = self._relieved = 0
         self._here = threading.local()
         self._at_work: set[_Seat] = set()
+        self._something_waits = threading.Event()
+
+    def start(self) -> None:
+        """Start all threads that will be needed: who submits from an event loop must not wait for that."""
+        for _ in range(self._size - self._started):
+            self._start_one_more()
 
     def submit(self, fn: Callable[..., Result], /, *args: Any, **kwargs: Any) -> "Future[Result]":
         """Have a thread call `fn` when one is free."""
         future: Future[Result] = Future()
         self._work.put((future, partial(fn, *args, **kwargs)))
-        if self._started < self.size:
+        if self._started < self._size:
             self._start_one_more()
+        if not self._something_waits.is_set():
+            self._something_waits.set()
         return future
 
     @contextmanager
@@ -103,40 +124,63 @@ class Threads(Executor):
         finally:
             self._places.take()
             with self._lock:
-                seat.since, seat.has_place = time.monotonic(), True
+                seat.sit_down()
                 self._surplus += 1  # Whoever is done next ends: our substitute, or somebody else.
-
-    def relieve(self) -> None:
-        """Give the places of those that are late to others, as far as there are spare ones."""
-        before = time.monotonic() - LATE_AFTER_S
-        with self._lock:
-            late = [seat for seat in self._at_work if seat.has_place and seat.since < before]
-        for seat in late[: self._spare - self._relieved]:
-            self._lend(seat, is_for_good=True)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Let each thread end after what it does. Waits for nobody and cancels nothing, whatever is asked."""
+        self._started = 0
+        self._something_waits.set()
         self._work.put(None)
 
     def _start_one_more(self) -> None:
         with self._lock:
-            if self._started < self.size:
-                self._started += 1
-                self._start_thread()
+            if self._started == self._size:
+                return
+            self._started += 1
+            self._start_thread()
+            is_first = self._started == 1
+        if is_first and self._spare:
+            threading.Thread(target=self._watch, name="request-watch", daemon=True).start()
 
-    def _lend(self, seat: _Seat, *, is_for_good: bool = False) -> bool:
+    def _watch(self) -> None:
+        """Give the places of those that are late to others, while there is something to do for them."""
+        while self._started:
+            self._something_waits.wait()
+            time.sleep(LOOK_EVERY_S)
+            if self._work.empty():
+                self._something_waits.clear()
+            else:
+                self._relieve()
+
+    def _relieve(self) -> None:
+        with self._lock:
+            late = [seat for seat in self._at_work if seat.has_place and seat.waited_s() > LATE_AFTER_S]
+            relieved = [seat for seat in late[: self._spare - self._relieved] if self._hand_over(seat)]
+            for seat in relieved:
+                seat.is_relieved = True
+            self._relieved += len(relieved)
+        for _ in relieved:
+            self._places.give()
+
+    def _lend(self, seat: _Seat) -> bool:
         """Give a thread's place to a new one. Says whether it had a place, and there is room for one more thread."""
         with self._lock:
-            if not seat.has_place:
-                return False
-            try:
-                self._start_thread()
-            except RuntimeError as error:
-                log.warning("no_substitute", error=str(error))
-                return False
-            seat.has_place, seat.is_relieved = False, is_for_good
-            self._relieved += is_for_good
-        self._places.give()
+            had_place = seat.has_place
+            is_lent = had_place and self._hand_over(seat)
+        if is_lent:
+            self._places.give()
+        elif had_place:
+            log.warning("no_substitute")
+        return is_lent
+
+    def _hand_over(self, seat: _Seat) -> bool:
+        """Start a substitute for who has a seat, if there is room for one in this process. Asked with the lock held."""
+        try:
+            self._start_thread()
+        except RuntimeError:
+            return False
+        seat.has_place = False
         return True
 
     def _start_thread(self) -> None:
@@ -148,7 +192,7 @@ class Threads(Executor):
         while (work := self._work.get()) is not None:
             self._places.take()
             with self._lock:
-                seat.since, seat.has_place = time.monotonic(), True
+                seat.sit_down()
                 self._at_work.add(seat)
             _do(*work)
             del work  # It holds a request, and the next one may be long in coming.
@@ -157,7 +201,7 @@ class Threads(Executor):
         self._work.put(None)  # For the next one.
 
     def _leave(self, seat: _Seat) -> bool:
-        """Give the place back, if it was not lent for good, and say whether there is a thread too many."""
+        """Give the place back, if it was not given to another, and say whether there is a thread too many."""
         with self._lock:
             self._at_work.discard(seat)
             is_surplus = seat.is_relieved or self._surplus > 0
@@ -167,7 +211,7 @@ class Threads(Executor):
                 self._surplus -= is_surplus
                 seat.has_place = False
         if seat.is_relieved:
-            log.warning("request_was_late", seconds=round(time.monotonic() - seat.since, 1))
+            log.warning("request_was_late", seconds=round(seat.waited_s(), 1))
         else:
             self._places.give()
         return is_surplus

@@ -16,7 +16,6 @@ timeout = 30
 graceful_timeout = 10
 keepalive = 5
 max_requests = 2_000_000
-max_requests_jitter = 2_000_000
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None
 control_socket_disable = True
 forwarder_headers = ""

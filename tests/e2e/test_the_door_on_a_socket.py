@@ -38,6 +38,7 @@ NOT_A_REQUEST = {
     "a header too long": (LIVE + b"X: " + b"a" * 17_000 + b"\r\n\r\n", 431),
     "a head too long in all": (LIVE + b"".join(b"X-%d: %s\r\n" % (n, b"a" * 400) for n in range(50)) + b"\r\n", 431),
     "a head that never ends": (LIVE + b"".join(b"X-%d: %s\r\n" % (n, b"a" * 400) for n in range(50)), 431),
+    "a length of 5,000 digits": (POST + b"Content-Length: " + b"1" * 5000 + b"\r\n\r\n" + SMUGGLED, 400),
     "too many headers": (LIVE + b"".join(b"X-%d: a\r\n" % n for n in range(200)) + b"\r\n", 431),
 }
 
@@ -79,6 +80,13 @@ def test_a_body_where_none_is_expected_is_not_the_next_request(fleet: Fleet, pat
     answers = exchange(fleet.port, head + SMUGGLED, LIVE + CLOSE)
     assert len(answers) == 2
     assert answers[1].body == b'{"status":"ok"}'
+
+
+def test_a_head_that_comes_with_the_request_before_it_has_the_same_bound(fleet: Fleet) -> None:
+    headers = b"".join(b"X-%d: %s\r\n" % (number, b"a" * 400) for number in range(50))
+    first, second = exchange(fleet.port, LIVE + b"\r\n" + LIVE + headers + b"\r\n")
+    assert first.status == 200
+    assert_raw_problem(second, 431)
 
 
 def test_requests_that_come_in_one_go_are_answered_in_order(fleet: Fleet, alice: Driver) -> None:

@@ -19,7 +19,6 @@ from webapp.door.environ import FRAMING
 from webapp.door.hot_reads import HotReads
 from webapp.door.streams import Streams
 from webapp.http.errors import Problem, Unavailable
-from webapp.threads import threads_of
 
 SURPLUS = "webapp.surplus"
 """The extension that marks a request on a connection beyond the bound."""
@@ -37,7 +36,7 @@ class Door:
     def __init__(self, app: Flask) -> None:
         self.app, self.settings = app, settings(app)
         self.answers, self.streams = Answers(app), Streams()
-        self.is_draining = False
+        self.most_connections, self.is_ready = self.settings.web_max_connections, True
         self._hot, self._bridge = HotReads(app), Bridge(app)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -50,23 +49,17 @@ class Door:
         try:
             answer = await self._answer_at_once(scope, headers)
             if answer is None:
-                await self._pass_on(scope, receive, send, started)
+                return await self._pass_on(scope, receive, send, started)
         except HungUpError:
-            answer = None
+            return None
         except Problem as problem:
             answer = problem
-        if answer is not None:
-            await self.answers.send(send, scope, headers, answer, started)
+        return await self.answers.send(send, scope, headers, answer, started)
 
-    def drain(self) -> None:
-        """Say from now on that no traffic is wanted, and have the streams end."""
-        self.is_draining = True
+    def drain(self, *, is_ready: bool) -> None:
+        """Have the streams end, and say from now on whether traffic is wanted here all the same."""
+        self.is_ready = is_ready
         self.streams.ending.set()
-
-    def relieve(self) -> None:
-        """Have others do what waits because threads are late. To be called a few times a second."""
-        if self._bridge.is_busy:
-            threads_of(self.app).relieve()
 
     async def close(self) -> None:
         """Close what belongs to the event loop."""
@@ -81,7 +74,7 @@ class Door:
             return LIVE
         if SURPLUS in scope.get("extensions", ()):
             raise Unavailable("Too many connections. Try again.")
-        if is_plain and self.is_draining and scope["path"] == READY_PATH:
+        if is_plain and not self.is_ready and scope["path"] == READY_PATH:
             return NOT_READY
         return await self._hot.answer(scope, headers) if is_plain else None
 

@@ -45,8 +45,8 @@ class Answers:
         )
         await send({"type": "http.response.body", "body": answer.body})
 
-    def malformed(self, status: int, detail: str) -> bytes:
-        """Write the answer to what is no request, or none that is read to its end."""
+    def last_words(self, status: int, detail: str) -> bytes:
+        """Write the answer to what is no request, or none that comes to its end: the last one on a connection."""
         request_id = request_id_of(None)
         answer = _problem(status, code_of(status), detail, request_id, [CLOSE])
         self._end.note("-", "-", status, time.perf_counter(), request_id)

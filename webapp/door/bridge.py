@@ -1,17 +1,15 @@
 """The bridge to Flask: a request is read whole, then a thread answers it, and what it answers flows back.
 
 A client that dawdles holds memory here, and no thread: not while it sends, and not while it takes a long answer, of
-which a thread makes a piece at a time. Requests that are read or wait are bounded in number and in bytes; who comes
-beyond that is told at once to come back (503).
+which a thread makes a piece at a time. Whole requests are bounded in number, and what was received of all in bytes;
+who comes beyond that is told at once to come back (503).
 """
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from contextvars import Context
 from itertools import chain
-from threading import Lock
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from flask import Flask
 
@@ -24,8 +22,6 @@ from webapp.threads import threads_of
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
-
-Result = TypeVar("Result")
 
 PIECE_BYTES = 64 * 1024
 """How much of a long answer a thread makes at a time; what is shorter goes out at once. The transport holds as much
@@ -44,52 +40,29 @@ class Bridge:
         given = settings(app)
         self._wsgi_app, self._threads = app.wsgi_app, threads_of(app)
         self._max_body, self._body_timeout_s = given.web_max_body_bytes, given.web_body_timeout_s
-        self._max_requests, self._max_bytes = given.web_max_requests_waiting, given.web_max_bytes_waiting
-        self._requests = self._bytes = 0
+        self._requests, self._bytes = _Bound(given.web_max_requests_waiting), _Bound(given.web_max_bytes_waiting)
 
     async def answer(self, scope: Scope, receive: Receive, send: Send, started: float) -> None:
         """Have Flask answer. Raises 408, 503 and HungUpError; then nothing was sent."""
-        announced = _announced(scope["headers"], otherwise=self._max_body)
-        with self._room_for(min(announced, self._max_body)):
-            body, length = await self._read(receive, announced) if announced else (b"", 0)
+        with _Counted(self._bytes) as bytes_held:
+            body, length = await self._read(scope["headers"], receive, bytes_held)
             call = _Call(self._wsgi_app, environ_of(scope, body, length, started))
-            try:
+            # Not read to the end, because it was too long: what is on its way cannot be told from the next request.
+            closing = [CLOSE] if length > len(body) else []
+            del body
+            with _Counted(self._requests) as place:
+                place.add(1)
                 piece = await self._in_thread(call, call.begin)
-            except asyncio.CancelledError:
-                self._threads.submit(call.run, call.end)
-                raise
-        # Not read to the end, because it was too long: what is on its way cannot be told from the next request.
-        closing = [CLOSE] if length > len(body) else []
         await send({"type": "http.response.start", "status": call.status, "headers": call.headers + closing})
-        try:
-            while not call.is_over:
-                await send({"type": "http.response.body", "body": piece, "more_body": True})
-                piece = await self._in_thread(call, call.next_piece)
-            await send({"type": "http.response.body", "body": piece})
-        finally:
-            if not call.is_over:
-                self._threads.submit(call.run, call.end)
+        while not call.is_over:
+            await self._send_more(call, send, piece)
+            piece = await self._in_thread(call, call.next_piece)
+        await send({"type": "http.response.body", "body": piece})
 
-    @property
-    def is_busy(self) -> bool:
-        """Say whether more requests are here than threads are at work."""
-        return self._requests > self._threads.size
-
-    @contextmanager
-    def _room_for(self, size: int) -> Iterator[None]:
-        if self._requests >= self._max_requests or self._bytes + size > self._max_bytes:
-            raise Unavailable("Too many requests are waiting already. Try again.")
-        self._requests += 1
-        self._bytes += size
-        try:
-            yield
-        finally:
-            self._requests -= 1
-            self._bytes -= size
-
-    async def _read(self, receive: Receive, announced: int) -> tuple[bytes, int]:
+    async def _read(self, headers: Headers, receive: Receive, bytes_held: "_Counted") -> tuple[bytes, int]:
         """Return the body and its length. What is too long is not read: Flask refuses it by its length (413)."""
-        if announced > self._max_body:
+        announced = _announced(headers)
+        if announced == 0 or announced > self._max_body:
             return b"", announced
         pieces, length, due = [], 0, PIECE_BYTES
         try:
@@ -100,6 +73,7 @@ class Bridge:
                         raise HungUpError
                     pieces.append(message["body"])
                     length += len(message["body"])
+                    bytes_held.add(len(message["body"]))
                     if length > self._max_body:
                         return b"", length
                     if not message["more_body"]:
@@ -110,9 +84,53 @@ class Bridge:
         except TimeoutError:
             raise RequestTimeout from None
 
-    async def _in_thread(self, call: "_Call", work: Callable[[], Result]) -> Result:
+    async def _in_thread(self, call: "_Call", work: Callable[[], bytes]) -> bytes:
         """Have a thread work. If the client hangs up meanwhile, what has not begun does not begin."""
-        return await asyncio.wrap_future(self._threads.submit(call.run, work))
+        future = self._threads.submit(call.context.run, work)
+        try:
+            return await asyncio.wrap_future(future)
+        except asyncio.CancelledError:
+            # When the thread is done with it: a call is in one thread at a time.
+            future.add_done_callback(lambda _: self._end(call))
+            raise
+
+    async def _send_more(self, call: "_Call", send: Send, piece: bytes) -> None:
+        """Send a piece, and wait until the client has taken enough of what was sent before."""
+        try:
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        except BaseException:
+            self._end(call)
+            raise
+
+    def _end(self, call: "_Call") -> None:
+        self._threads.submit(call.context.run, call.end)
+
+
+class _Bound:
+    """So much of something at most."""
+
+    def __init__(self, most: int) -> None:
+        self.now, self.most = 0, most
+
+
+class _Counted:
+    """A part of what is bounded, given back at the end."""
+
+    def __init__(self, bound: _Bound) -> None:
+        self._bound, self._part = bound, 0
+
+    def __enter__(self) -> "_Counted":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bound.now -= self._part
+
+    def add(self, number: int) -> None:
+        """Take so much more. Raises 503 when there is no room for it."""
+        if self._bound.now + number > self._bound.most:
+            raise Unavailable("Too many requests are waiting already. Try again.")
+        self._bound.now += number
+        self._part += number
 
 
 class _Call:
@@ -122,14 +140,10 @@ class _Call:
         self._app, self._environ = app, environ
         self._answer: Iterable[bytes] = ()
         self._rest: Iterator[bytes] = iter(())
-        self._context, self._lock = Context(), Lock()
-        self.status, self.headers = 500, Headers()
+        self.context = Context()
+        self.status = 500
+        self.headers: Headers = []
         self.is_over = False
-
-    def run(self, work: Callable[[], Result]) -> Result:
-        """Do a part of the work, after the one that another thread may still be at for a client that has gone."""
-        with self._lock:
-            return self._context.run(work)
 
     def begin(self) -> bytes:
         """Call, and return the first piece of the answer. A failure of Flask itself leaves nothing behind."""
@@ -139,7 +153,8 @@ class _Call:
             self.status, self.headers = int(status[:3]), encoded(headers)
             return written.append
 
-        self._answer = self._app(self._environ, start_response)
+        environ, self._environ = self._environ, {}  # The body is in it, and is not needed for long.
+        self._answer = self._app(environ, start_response)
         self._rest = chain(written, self._answer)
         return self.next_piece()
 
@@ -167,9 +182,9 @@ class _Call:
             close()
 
 
-def _announced(headers: Headers, *, otherwise: int) -> int:
-    """Return how long the body will be: 0 if there is none, `otherwise` if that is not said before."""
+def _announced(headers: Headers) -> int:
+    """Return how long the body will be: 0 if there is none, 1 or more if that is not said before."""
     for name, value in headers:
         if name in FRAMING:
-            return int(value) if name == b"content-length" else otherwise
+            return int(value) if name == b"content-length" else 1
     return 0

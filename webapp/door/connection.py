@@ -14,8 +14,8 @@ from gunicorn.asgi.protocol import ASGIProtocol
 from webapp.door import SURPLUS, Door
 
 MOST_SURPLUS = 256
-"""So many connections beyond the bound are told to come back (and asked whether this process lives); further ones are
-cut off, because each takes a file descriptor.
+"""So many connections beyond the bound are told to come back, or that this process lives; further ones are cut off.
+Each takes a file descriptor for a second at most: that is 256 refusals a second.
 """
 SURPLUS_TIMEOUT_S = 1.0
 """How long such a connection may take for its request, in s."""
@@ -41,7 +41,7 @@ class Connection(ASGIProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:
         """Take a connection, if there is room for it."""
-        surplus = self.worker.nr_conns + 1 - self._door.settings.web_max_connections
+        surplus = self.worker.nr_conns + 1 - self._door.most_connections
         if surplus > MOST_SURPLUS:
             self._conn_lost_handled = True  # It was never counted.
             transport.abort()
@@ -51,18 +51,9 @@ class Connection(ASGIProtocol):
         self._expect_head(SURPLUS_TIMEOUT_S if self._is_surplus else self._door.settings.web_head_timeout_s)
 
     def data_received(self, data: bytes) -> None:
-        """Take what the client sends."""
-        if self._is_over:
-            return
-        if self._current_request is None:
-            self._head_bytes += len(data)
-        super().data_received(data)
-        if self._current_request is None and not self._closed:
-            if self._head_bytes > self._door.settings.web_max_head_bytes:
-                self._refuse(431, TOO_LONG)
-            elif self._head_timer is None:
-                self._cancel_keepalive_timer()
-                self._expect_head(self._door.settings.web_head_timeout_s)
+        """Take what the client sends, unless the connection is over."""
+        if not self._is_over:
+            super().data_received(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Let go of everything."""
@@ -72,17 +63,25 @@ class Connection(ASGIProtocol):
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
-        """Note that the client has not taken what was sent. It has some time for that."""
+        """Note that the client has not taken what was sent. It has some time for each part of that."""
         super().pause_writing()
-        self._stalled_timer = self.worker.loop.call_later(
-            self._door.settings.web_stalled_timeout_s, self.transport.abort
-        )
+        self._expect_progress()
 
     def resume_writing(self) -> None:
         """Note that it has."""
         if self._stalled_timer is not None:
             self._stalled_timer.cancel()
         super().resume_writing()
+
+    def _expect_progress(self) -> None:
+        within_s, unsent = self._door.settings.web_stalled_timeout_s, self.transport.get_write_buffer_size()
+        self._stalled_timer = self.worker.loop.call_later(within_s, self._look_for_progress, unsent)
+
+    def _look_for_progress(self, unsent_before: int) -> None:
+        if self.transport.get_write_buffer_size() < unsent_before:
+            self._expect_progress()
+        else:
+            self.transport.abort()
 
     def _expect_head(self, within_s: float) -> None:
         self._head_timer = self.worker.loop.call_later(within_s, self._give_up_waiting)
@@ -93,15 +92,38 @@ class Connection(ASGIProtocol):
         else:
             self._close_transport()
 
-    def _refuse(self, status: int, detail: str) -> None:
+    def _refuse(self, status: int, detail: str) -> bool:
         self._send_error_response(status, detail)
         self._close_transport()
         self._request_ready.set()  # Whoever waits for it sees that the connection is closed.
+        return False
 
     # What follows is called by gunicorn.
 
+    def _feed_callback_parser(self, data: bytes) -> bool:
+        """Parse what has come, or what has come before and belongs to the next request."""
+        if self._current_request is None:
+            self._head_bytes += len(data)
+        try:
+            goes_on = bool(super()._feed_callback_parser(data))
+        except ValueError as error:  # Of a number with more digits than Python reads.
+            return self._refuse(400, str(error))
+        if not goes_on or self._current_request is not None:
+            return goes_on
+        if self._head_bytes > self._door.settings.web_max_head_bytes:
+            return self._refuse(431, TOO_LONG)
+        if self._head_timer is None and self._head_bytes:
+            self._cancel_keepalive_timer()
+            self._expect_head(self._door.settings.web_head_timeout_s)
+        return True
+
+    def _arm_keepalive_timer(self) -> None:
+        if self._head_timer is None:  # Else the next request has begun to come.
+            super()._arm_keepalive_timer()
+
     def _on_headers_complete(self) -> bool:
         skips_body: bool = super()._on_headers_complete()
+        self._cancel_keepalive_timer()
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
@@ -131,7 +153,8 @@ class Connection(ASGIProtocol):
         return scope
 
     def _send_error_response(self, status: int, message: str, extra_headers: Any = ()) -> None:
-        self._safe_write(self._door.answers.malformed(status, message))
+        if not self._closed:
+            self._safe_write(self._door.answers.last_words(status, message))
 
     def _close_transport(self) -> None:
         """Say that nothing more is sent, and close when the client has noticed."""

@@ -37,7 +37,7 @@ BEARER = b"Bearer "
 
 
 class HotRead(NamedTuple):
-    """A call that may be hot: of which kind it shows something, and how. None shows that it is not the caller's."""
+    """A call that may be hot: of which kind it shows something, and how. None leaves it to Flask."""
 
     kind: Kind
     show: Callable[[Entry, CachedUser, str | None], Answer | None]

@@ -13,6 +13,7 @@ for it if there is none.
 """
 
 import asyncio
+import gc
 import os
 import resource
 import signal
@@ -21,7 +22,8 @@ import sys
 from typing import Any
 
 from webapp.door import Door
-from webapp.door.connection import Connection
+from webapp.door.connection import MOST_SURPLUS, Connection
+from webapp.threads import threads_of
 
 TICK_S = 0.1
 """How often a worker looks whether it is to end, in s."""
@@ -36,6 +38,12 @@ QUIET_S = 0.5
 END_S = 8.5
 """After so long, in s, a worker ends with whatever is left. Process managers lose patience after ten."""
 
+MOST_AT_ONCE = 64
+"""So many connections are accepted before others get their turn."""
+
+OTHER_FILES = MOST_SURPLUS + 128
+"""So many files may be open beside the connections: surplus ones, those to the stores, and a few that Python needs."""
+
 PAUSE_S = 0.5
 """How long no connection is accepted when there is no file descriptor left for one, in s."""
 
@@ -46,46 +54,53 @@ async def serve(worker: Any, door: Door, heeding: set[signal.Signals]) -> None:
     # Many systems begin with 1,024 open files, and allow for more.
     _, most_files = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most_files, most_files))
+    if most_files != resource.RLIM_INFINITY:
+        door.most_connections = min(door.most_connections, most_files - OTHER_FILES)
+    # What was made by now stays. To look through it for garbage takes 85 ms, every second under load, for everybody.
+    gc.collect()
+    gc.freeze()
     listeners = [Listener(worker, door, sock.sock) for sock in worker.sockets]
     turn = Turn(worker)
-    while worker.alive and worker.ppid == os.getppid():
+    threads_of(door.app).start()
+    is_recycled = False
+    while worker.alive and worker.ppid == os.getppid() and not is_recycled:
         worker.notify()
-        door.relieve()
         await asyncio.sleep(TICK_S)
-        if worker.nr >= turn.after and turn.has_come():
-            worker.alive = False
-    await _drain(worker, door, listeners)
+        is_recycled = worker.nr >= turn.after and turn.has_come()
+    # Who has answered enough has siblings, or a successor in a moment: the address as a whole is ready all the time.
+    door.drain(is_ready=is_recycled)
+    await _drain(worker, listeners)
     await door.close()
 
 
-async def _drain(worker: Any, door: Door, listeners: "list[Listener]") -> None:
+async def _drain(worker: Any, listeners: "list[Listener]") -> None:
     worker.alive = False  # gunicorn then has each answer be the last one on its connection.
-    door.drain()
     loop = asyncio.get_running_loop()
     began = last = loop.time()
     answered = -1
     while loop.time() - began < END_S and not worker._quick_shutdown:
-        is_empty = worker.nr_conns + sum(listener.coming for listener in listeners) == 0
-        if worker.nr != answered or not is_empty:
-            answered, last = worker.nr, loop.time()
         if loop.time() - began > ACCEPT_S or loop.time() - last > QUIET_S:
             for listener in listeners:
                 listener.close()
-            if is_empty:
-                break
+        is_empty = worker.nr_conns + sum(listener.coming for listener in listeners) == 0
+        if is_empty and all(listener.is_closed for listener in listeners):
+            break
+        if worker.nr != answered or not is_empty:
+            answered, last = worker.nr, loop.time()
         worker.notify()
-        door.relieve()
         await asyncio.sleep(TICK_S)
 
 
 class Listener:
-    """Accepts connections, one at a time, so that those that come at once are shared by the workers who listen."""
+    """Accepts connections: as many at a time as there are already, so that those that come at once are shared by the
+    workers who listen, and a crowd is accepted in a few steps all the same.
+    """
 
     def __init__(self, worker: Any, door: Door, listening: socket.socket) -> None:
         self._worker, self._door, self._listening = worker, door, listening
-        self._loop = asyncio.get_running_loop()
+        self._loop, self._tls = asyncio.get_running_loop(), worker._get_ssl_context()
         self._coming: set[asyncio.Task[Any]] = set()
-        self._is_closed = False
+        self.is_closed = False
         listening.setblocking(False)
         self._listen()
 
@@ -96,18 +111,23 @@ class Listener:
 
     def close(self) -> None:
         """Take what is there, and stop listening."""
-        if not self._is_closed:
-            while self._accept():
+        if not self.is_closed:
+            while self._accept_one():
                 pass
-            self._is_closed = True
+            self.is_closed = True
             self._loop.remove_reader(self._listening.fileno())
             self._listening.close()
 
     def _listen(self) -> None:
-        if not self._is_closed:
+        if not self.is_closed:
             self._loop.add_reader(self._listening.fileno(), self._accept)
 
-    def _accept(self) -> bool:
+    def _accept(self) -> None:
+        for _ in range(min(max(1, self._worker.nr_conns + self.coming), MOST_AT_ONCE)):
+            if not self._accept_one():
+                return
+
+    def _accept_one(self) -> bool:
         """Accept a connection, and say whether there was one."""
         try:
             connection, _ = self._listening.accept()
@@ -120,7 +140,7 @@ class Listener:
             return False
         connection.setblocking(False)
         coming = self._loop.create_task(
-            self._loop.connect_accepted_socket(lambda: Connection(self._worker, self._door), connection)
+            self._loop.connect_accepted_socket(lambda: Connection(self._worker, self._door), connection, ssl=self._tls)
         )
         self._coming.add(coming)
         coming.add_done_callback(self._coming.discard)
