@@ -59,10 +59,12 @@ def row(name: str, path: str, restart: Callable[[Fleet], None], calls: int) -> s
         with Callers(fleet.port, f"/api/v1{path}", driver.tokens["access_token"]) as callers:
             restarting = threading.Thread(target=keep_restarting, args=(fleet, restart, seen, ended))
             restarting.start()
-            callers.wait_for(calls, PATIENCE_S)
-            fleet.wait(lambda: len(seen) >= WORKERS_SEEN, PATIENCE_S, "web", "have been restarted often enough")
-            ended.set()
-            restarting.join()
+            try:
+                callers.wait_for(calls, PATIENCE_S)
+                fleet.wait(lambda: len(seen) >= WORKERS_SEEN, PATIENCE_S, "web", "have been restarted often enough")
+            finally:
+                ended.set()
+                restarting.join()
     failed = len(callers.failures) + sum(n for status, n in callers.statuses.items() if status != 200)
     what = path if "?" in path else "/sessions/{id}"
     return f"| {name} | {what} | {callers.calls} | {len(seen)} | {failed} | {callers.slowest_s * 1000:.0f} |"

@@ -2,6 +2,7 @@
 
 import http.client
 import io
+import resource
 import socket
 import time
 from collections.abc import Sequence
@@ -31,10 +32,6 @@ class Raw(Closing):
         """Send bytes."""
         self._socket.sendall(data)
 
-    def end(self) -> None:
-        """Say that nothing more is sent."""
-        self._socket.shutdown(socket.SHUT_WR)
-
     def read_to_the_end(self) -> bytes:
         """Return all that comes until the server closes; ConnectionResetError if it resets."""
         found = b""
@@ -46,18 +43,15 @@ class Raw(Closing):
         """Return what comes next."""
         return self._socket.recv(CHUNK)
 
-    def is_silent(self, for_s: float) -> bool:
-        """Say whether the server says nothing for so long, and keeps the connection."""
-        self._socket.settimeout(for_s)
-        try:
-            self._socket.recv(CHUNK)
-        except TimeoutError:
-            return True
-        return False
-
     def close(self) -> None:
         """Close the connection."""
         self._socket.close()
+
+
+def allow_for_many() -> None:
+    """Raise this process' limit of open files as far as it may: many systems begin with 1,024."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def exchange(port: int, *parts: bytes, pause_s: float = 0.05, timeout_s: float = 10.0) -> list[RawAnswer]:

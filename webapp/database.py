@@ -54,7 +54,8 @@ _TIMELINE = "(CASE WHEN pg_is_in_recovery() THEN NULL ELSE substr(pg_walfile_nam
 
 def engine_options(settings: Settings) -> dict[str, Any]:
     """Return SQLAlchemy's engine options for the database that the settings name."""
-    # One for each thread. Errors are logged without their parameters: those of a login are a password hash.
+    # One for each thread, those that wait included. Errors are logged without their parameters: those of a login are a
+    # password hash.
     common = {
         "pool_size": settings.web_threads + settings.spare_threads,
         "max_overflow": 0,

@@ -34,7 +34,7 @@ def scene(app: Flask, alice: Person) -> Scene:
 
 
 def warm(person: Person, path: str) -> None:
-    """Read until user and session are hot and the token is remembered, so that the edge answers."""
+    """Read until user and session are hot and the token is remembered, so that the door answers."""
     for _ in range(3):
         answer = person.get(path)
     assert answer.headers["Cache-Status"] == "session-cache; hit"

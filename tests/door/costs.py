@@ -44,11 +44,13 @@ def counted(app: Flask) -> Iterator[Cost]:
         await answer(*args)
 
     event.listen(engine, "before_cursor_execute", note_statement)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tokens, "decode_token", counting_decode)
-        patch.setattr(Bridge, "answer", counting_answer)
-        yield cost
-    event.remove(engine, "before_cursor_execute", note_statement)
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(tokens, "decode_token", counting_decode)
+            patch.setattr(Bridge, "answer", counting_answer)
+            yield cost
+    finally:
+        event.remove(engine, "before_cursor_execute", note_statement)
     cost.commands = difference(before, commands_processed(cache))
 
 

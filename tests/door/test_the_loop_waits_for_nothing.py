@@ -12,6 +12,7 @@ from flask import Flask
 from sqlalchemy import event
 
 from testbed.people import PASSWORD, Person
+from tests.door.costs import counted
 from tests.shared.doors import DoorKeeper
 from webapp.cache.redis import Cache
 from webapp.database import db
@@ -94,20 +95,31 @@ def a_day(person: Person) -> list[int]:
     return [answer.status_code for answer in answers]
 
 
-def test_a_day_of_an_app_is_answered_and_the_loop_has_waited_for_nothing(alice: Person, watch: Watch) -> None:
-    assert set(a_day(alice)) <= {200, 201, 304, 401, 404, 422}
-    alice.log_in()
+def test_a_day_of_an_app_is_answered_and_the_loop_has_waited_for_nothing(
+    alice: Person, app: Flask, watch: Watch
+) -> None:
+    with counted(app) as cost:
+        statuses = a_day(alice)
+    assert set(statuses) <= {200, 201, 304, 401, 404, 422}
+    assert 0 < cost.calls_of_flask < len(statuses), "some were hot"
     assert watch.seen == []
 
 
 def test_nor_does_it_when_redis_is_found_by_its_name_or_is_away(
-    alice: Person, app: Flask, cache: Cache, watch: Watch
+    alice: Person, app: Flask, cache: Cache, keeper: DoorKeeper, watch: Watch
 ) -> None:
-    connection = cache.shared._connection
-    connection.host = "localhost"
-    assert alice.get("/users/me").status_code == 200
-    cache.trust.doubt(TimeoutError(), operation="test")
-    assert alice.get("/users/me").status_code == 200
+    for _ in range(2):
+        alice.get("/users/me")
+    keeper.run(cache.shared.close())
+    cache.shared._connection.host = "localhost"
+    with counted(app) as cost:
+        assert alice.get("/users/me").status_code == 200
+    assert cost.calls_of_flask == 0
+    keeper.run(cache.shared.close())
+    cache.shared._connection.host = "nowhere.invalid"
+    with counted(app) as cost:
+        assert alice.get("/users/me").status_code == 200
+    assert cost.calls_of_flask == 1
     assert watch.seen == []
 
 

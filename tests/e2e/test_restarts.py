@@ -15,7 +15,7 @@ from testbed.api import Api
 from testbed.callers import Callers
 from testbed.driver import Driver
 from testbed.fleet import Fleet
-from testbed.raw import Raw
+from testbed.raw import Raw, allow_for_many
 
 ENDS_WITHIN_S = 10.0
 
@@ -84,7 +84,7 @@ def test_workers_that_have_answered_enough_end_one_after_the_other_and_fail_nobo
             seen |= workers(fleet)
             fewest = min(fewest, len(workers(fleet)))
             time.sleep(0.02)
-    assert fewest >= 1, "somebody listens at every moment"
+    assert fewest >= 1
 
 
 def test_a_web_process_that_is_stopped_says_so_and_goes_on_until_routers_have_noticed(
@@ -113,6 +113,7 @@ def is_ready(fleet: Fleet) -> bool:
 def test_a_thousand_open_streams_hinder_nothing_and_are_told_to_come_back(run_web: Callable[..., Fleet]) -> None:
     fleet = run_web("exec gunicorn testbed.streaming:app", WEB_CONCURRENCY="1")
     request = f"GET {streaming.PATH} HTTP/1.1\r\nHost: a\r\n\r\n".encode()
+    allow_for_many()
     streams = [Raw(fleet.port, timeout_s=30) for _ in range(1000)]
     try:
         for stream in streams:

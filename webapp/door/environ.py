@@ -41,8 +41,10 @@ def environ_of(scope: Scope, body: bytes, length: int, started: float) -> dict[s
         STARTED: started,
     }
     _add(environ, scope["headers"])
-    environ |= {"CONTENT_LENGTH": str(length)} if length else {}
-    environ |= {"HTTP_HOST": authority} if authority else {}
+    if length:
+        environ["CONTENT_LENGTH"] = str(length)
+    if authority:
+        environ["HTTP_HOST"] = authority
     return environ
 
 
@@ -53,7 +55,7 @@ def _add(environ: dict[str, Any], headers: Headers) -> None:
             environ[key] = f"{environ[key]},{text}" if key in environ else text
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=256)  # Clients send a few dozen names, and anybody may invent others.
 def _key(name: bytes) -> str:
     key = name.decode("latin-1").upper().replace("-", "_")
     return key if key in WITHOUT_PREFIX else f"HTTP_{key}"

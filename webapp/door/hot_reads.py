@@ -33,6 +33,8 @@ from webapp.http.conditional import etag, is_listed
 API = "/api/v1"
 SESSION = f"{API}/sessions/"
 SESSION_LENGTH = len(SESSION) + 36
+"""With a UUID, in the one form that names a session."""
+
 BEARER = b"Bearer "
 
 
@@ -68,7 +70,7 @@ OF_ONE = HotRead(SESSIONS, _show_session)
 OF_THE_CALLER = {f"{API}/sessions": HotRead(SESSION_LISTS, _show_list), f"{API}/users/me": HotRead(USERS, _show_user)}
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=4096)  # Of 2 KiB each: the drivers whose apps call a process within a minute or so.
 def user_in(raw: str | None, stamp: str) -> CachedUser | None:
     """Return the user in a stored string. Many requests meet the same one, and it says all that a `CachedUser` does."""
     entry = parse(raw, stamp)
@@ -93,12 +95,14 @@ class HotReads:
         claims = self._claims(headers)
         if claims is None or not self._cache.trust.believes():
             return None
-        thing = read.kind.key(id or claims.user_id)
-        found = await self._cache.shared.fetch([keys.blacklist(claims.jti), USERS.key(claims.user_id), thing])
+        asked = [keys.blacklist(claims.jti), USERS.key(claims.user_id)]
+        if read.kind is not USERS:
+            asked.append(read.kind.key(id or claims.user_id))
+        found = await self._cache.shared.fetch(asked)
         if found is None:
             return None
         stamp = self._cache.stamp.text
-        user, entry = user_in(found[1], stamp), parse(found[2], stamp)
+        user, entry = user_in(found[1], stamp), parse(found[-1], stamp)
         if user is None or entry is None or decide(claims, found[0] is not None, user) is not Verdict.ACCEPTED:
             return None
         if_none_match = headers.get(b"if-none-match")
