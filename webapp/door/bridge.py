@@ -7,6 +7,7 @@ who comes beyond that is told at once to come back (503).
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from contextvars import Context
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from flask import Flask
 from webapp.config import settings
 from webapp.door.answers import CLOSE
 from webapp.door.asgi import Headers, Receive, Scope, Send, encoded
-from webapp.door.environ import FRAMING, environ_of
+from webapp.door.environ import environ_of
 from webapp.http.errors import RequestTimeout, Unavailable
 from webapp.threads import threads_of
 
@@ -44,24 +45,26 @@ class Bridge:
 
     async def answer(self, scope: Scope, receive: Receive, send: Send, started: float) -> None:
         """Have Flask answer. Raises 408, 503 and HungUpError; then nothing was sent."""
-        with _Counted(self._bytes) as bytes_held:
-            body, length = await self._read(scope["headers"], receive, bytes_held)
+        with self._bytes.part() as take_bytes:
+            body, length = await self._read(dict(scope["headers"]), receive, take_bytes)
             call = _Call(self._wsgi_app, environ_of(scope, body, length, started))
             # Not read to the end, because it was too long: what is on its way cannot be told from the next request.
             closing = [CLOSE] if length > len(body) else []
             del body
-            with _Counted(self._requests) as place:
-                place.add(1)
+            with self._requests.part() as take_requests:
+                take_requests(1)
                 piece = await self._in_thread(call, call.begin)
         await send({"type": "http.response.start", "status": call.status, "headers": call.headers + closing})
         while not call.is_over:
-            await self._send_more(call, send, piece)
+            await self._send_some(call, send, piece)
             piece = await self._in_thread(call, call.next_piece)
         await send({"type": "http.response.body", "body": piece})
 
-    async def _read(self, headers: Headers, receive: Receive, bytes_held: "_Counted") -> tuple[bytes, int]:
+    async def _read(
+        self, headers: dict[bytes, bytes], receive: Receive, take_bytes: Callable[[int], None]
+    ) -> tuple[bytes, int]:
         """Return the body and its length. What is too long is not read: Flask refuses it by its length (413)."""
-        announced = _announced(headers)
+        announced = 1 if b"transfer-encoding" in headers else int(headers.get(b"content-length", 0))
         if announced == 0 or announced > self._max_body:
             return b"", announced
         pieces, length, due = [], 0, PIECE_BYTES
@@ -73,7 +76,7 @@ class Bridge:
                         raise HungUpError
                     pieces.append(message["body"])
                     length += len(message["body"])
-                    bytes_held.add(len(message["body"]))
+                    take_bytes(len(message["body"]))
                     if length > self._max_body:
                         return b"", length
                     if not message["more_body"]:
@@ -94,7 +97,7 @@ class Bridge:
             future.add_done_callback(lambda _: self._end(call))
             raise
 
-    async def _send_more(self, call: "_Call", send: Send, piece: bytes) -> None:
+    async def _send_some(self, call: "_Call", send: Send, piece: bytes) -> None:
         """Send a piece, and wait until the client has taken enough of what was sent before."""
         try:
             await send({"type": "http.response.body", "body": piece, "more_body": True})
@@ -110,27 +113,24 @@ class _Bound:
     """So much of something at most."""
 
     def __init__(self, most: int) -> None:
-        self.now, self.most = 0, most
+        self._now, self._most = 0, most
 
+    @contextmanager
+    def part(self) -> Iterator[Callable[[int], None]]:
+        """Lend what takes so much more, until the block ends. It raises 503 when there is no room."""
+        taken = 0
 
-class _Counted:
-    """A part of what is bounded, given back at the end."""
+        def take(number: int) -> None:
+            nonlocal taken
+            if self._now + number > self._most:
+                raise Unavailable("Too many requests are waiting already. Try again.")
+            self._now += number
+            taken += number
 
-    def __init__(self, bound: _Bound) -> None:
-        self._bound, self._part = bound, 0
-
-    def __enter__(self) -> "_Counted":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bound.now -= self._part
-
-    def add(self, number: int) -> None:
-        """Take so much more. Raises 503 when there is no room for it."""
-        if self._bound.now + number > self._bound.most:
-            raise Unavailable("Too many requests are waiting already. Try again.")
-        self._bound.now += number
-        self._part += number
+        try:
+            yield take
+        finally:
+            self._now -= taken
 
 
 class _Call:
@@ -180,11 +180,3 @@ class _Call:
         self._answer = ()
         if close is not None:
             close()
-
-
-def _announced(headers: Headers) -> int:
-    """Return how long the body will be: 0 if there is none, 1 or more if that is not said before."""
-    for name, value in headers:
-        if name in FRAMING:
-            return int(value) if name == b"content-length" else 1
-    return 0

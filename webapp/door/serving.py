@@ -156,16 +156,12 @@ class Turn:
 
     def __init__(self, worker: Any) -> None:
         self.after, worker.max_requests = worker.max_requests, sys.maxsize
-        self._name = f"\0driving-sessions-{worker.ppid}-ends"
-        self._held: socket.socket | None = None
+        self._name, self._holder = f"\0driving-sessions-{worker.ppid}-ends", socket.socket(socket.AF_UNIX)
 
     def has_come(self) -> bool:
         """Say whether no other worker of the same master is about to end."""
-        held = socket.socket(socket.AF_UNIX)
         try:
-            held.bind(self._name)
+            self._holder.bind(self._name)
         except OSError:
-            held.close()
             return False
-        self._held = held
         return True
