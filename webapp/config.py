@@ -70,7 +70,7 @@ class Settings(BaseSettings):
     cache_probe_interval_ms: int = Field(100, ge=0, le=100)
     reconcile_interval_s: int = Field(5, ge=1, le=300)
     password_hash_memory_kib: int = Field(MIN_HASH_MEMORY_KIB, ge=8)
-    web_concurrency: int | None = Field(None, ge=1)
+    web_concurrency: int | None = Field(None, ge=1, le=256)
     web_threads: int = Field(2, ge=1, le=64)
     web_max_connections: int = Field(2_500, ge=1, le=100_000)
     web_max_requests_waiting: int = Field(256, ge=1, le=10_000)

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 import time
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -88,6 +89,28 @@ def test_what_has_not_begun_when_the_client_hangs_up_does_not_begin(make_door: M
     held.may_end.set()
     assert ask(door, scope("/")).status == 200
     assert held.begun == 2, "the first one, and the last one"
+
+
+def test_the_body_of_who_has_hung_up_is_let_go_of_at_once(make_door: MakeDoor) -> None:
+    held = Held()
+    door = make_door(held, web_threads=1)
+    size = 1024 * 1024
+
+    async def in_a_loop() -> None:
+        tracemalloc.start()
+        for _ in range(60):
+            client = Client(part(b"x" * (size - 1)), part(b"x", is_last=True))
+            call = asyncio.ensure_future(
+                door(scope("/", "POST", content_length=str(size)), client.receive, client.send)
+            )
+            await asyncio.sleep(0.005)
+            call.cancel()
+            await asyncio.wait([call])
+        assert tracemalloc.get_traced_memory()[0] < 8 * size
+        tracemalloc.stop()
+
+    asyncio.run(in_a_loop())
+    held.may_end.set()
 
 
 @pytest.mark.parametrize("their_clients", ["wait", "have hung up"])

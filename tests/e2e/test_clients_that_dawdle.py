@@ -8,7 +8,7 @@ import pytest
 
 from testbed.api import Api
 from testbed.driver import Driver
-from testbed.fleet import Fleet
+from testbed.fleet import Fleet, FleetError
 from testbed.raw import Raw, answers_in, exchange
 from tests.e2e.raw_requests import CLOSE, LIVE, POST, assert_raw_problem
 
@@ -128,3 +128,12 @@ def test_a_client_that_takes_nothing_of_its_answers_is_cut_off_and_the_others_ar
                     raw.send(read.encode())
                     assert alice.call("GET", path).status == 200
                     time.sleep(0.1)
+
+
+def test_a_limit_of_files_that_leaves_none_for_connections_ends_the_start_with_a_line(
+    tmp_path: Path, standing_fleet: Fleet
+) -> None:
+    stores = {name: standing_fleet.environment[name] for name in ("DATABASE_URL", "REDIS_URL")}
+    few_files = {"web": "ulimit -n 256; exec gunicorn asgi:app"}
+    with Fleet(tmp_path, stores, few_files) as fleet, pytest.raises(FleetError, match="A limit of 256 open files"):
+        fleet.start("web")

@@ -1,9 +1,12 @@
 """The door against what no client library would send, on a real socket: every error is a problem, nobody is reset."""
 
 import json
+import threading
+import time
 
 import pytest
 
+from testbed.api import Api
 from testbed.driver import Driver
 from testbed.fleet import Fleet
 from testbed.raw import Raw, answers_in, exchange
@@ -98,6 +101,24 @@ def test_requests_that_come_in_one_go_are_answered_in_order(fleet: Fleet, alice:
     sent = [read + b"\r\n", LIVE + b"\r\n", nowhere + b"\r\n", read + b"\r\n", post, read + b"\r\n", nowhere + CLOSE]
     answers = exchange(fleet.port, b"".join(sent))
     assert [answer.status for answer in answers] == [200, 200, 404, 200, 401, 200, 404]
+
+
+def test_a_body_in_very_many_chunks_is_refused_before_it_takes_everybodys_time(fleet: Fleet) -> None:
+    began = time.monotonic()
+    (answer,) = exchange(fleet.port, POST + b"Transfer-Encoding: chunked\r\n\r\n" + b"1\r\n \r\n" * 200_000)
+    assert_raw_problem(answer, 400)
+    assert time.monotonic() - began < 2
+
+
+def test_who_sends_very_many_requests_in_one_go_takes_turns_with_others(fleet: Fleet) -> None:
+    with Raw(fleet.port, timeout_s=30) as raw, Api(fleet.port) as api:
+        sending = threading.Thread(target=raw.send, args=((LIVE + b"\r\n") * 20_000 + LIVE + CLOSE,))
+        sending.start()
+        slowest_s = max(api.call("GET", "/health/live").seconds for _ in range(50))
+        answers = raw.read_to_the_end()
+        sending.join()
+    assert answers.count(b'{"status":"ok"}') == 20_001
+    assert slowest_s < 0.5
 
 
 @pytest.mark.parametrize("size", [1, 7, 40])

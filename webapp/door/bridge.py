@@ -81,7 +81,7 @@ class Bridge:
                         return b"", length
                     if not message["more_body"]:
                         return b"".join(pieces), length
-                    if length >= due:  # Slow, but it sends.
+                    if length >= due and not limit.expired():  # Slow, but it sends.
                         due = length + PIECE_BYTES
                         limit.reschedule(asyncio.get_running_loop().time() + self._body_timeout_s)
         except TimeoutError:
@@ -93,8 +93,9 @@ class Bridge:
         try:
             return await asyncio.wrap_future(future)
         except asyncio.CancelledError:
+            call.forget_request()
             # When the thread is done with it: a call is in one thread at a time.
-            future.add_done_callback(lambda _: self._end(call))
+            future.add_done_callback(lambda done: None if done.cancelled() else self._end(call))
             raise
 
     async def _send_some(self, call: "_Call", send: Send, piece: bytes) -> None:
@@ -144,6 +145,10 @@ class _Call:
         self.status = 500
         self.headers: Headers = []
         self.is_over = False
+
+    def forget_request(self) -> None:
+        """Let go of the request, and of its body: a call that will not begin may lie in the queue for a while."""
+        self._environ.clear()
 
     def begin(self) -> bytes:
         """Call, and return the first piece of the answer. A failure of Flask itself leaves nothing behind."""

@@ -21,6 +21,8 @@ import socket
 import sys
 from typing import Any
 
+from gunicorn.arbiter import Arbiter
+
 from webapp.door import Door
 from webapp.door.connection import MOST_SURPLUS, Connection
 from webapp.threads import threads_of
@@ -56,6 +58,9 @@ async def serve(worker: Any, door: Door, heeding: set[signal.Signals]) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most_files, most_files))
     if most_files != resource.RLIM_INFINITY:
         door.most_connections = min(door.most_connections, most_files - OTHER_FILES)
+    if door.most_connections < 1:
+        worker.log.error("A limit of %d open files leaves none for connections", most_files)
+        sys.exit(Arbiter.APP_LOAD_ERROR)
     # What was made by now stays. To look through it for garbage takes 85 ms, every second under load, for everybody.
     gc.collect()
     gc.freeze()
