@@ -83,4 +83,4 @@ def post_worker_init(worker: Any) -> None:
         return
     from webapp.door.serving import serve  # In the worker: what the master imports stays as it is over a reload.
 
-    worker._serve = lambda: serve(worker, worker.asgi, heeding=ENDING)
+    worker._serve = lambda: serve(worker, heeding=ENDING)

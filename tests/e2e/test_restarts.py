@@ -110,6 +110,12 @@ def is_ready(fleet: Fleet) -> bool:
         return api.call("GET", "/health/ready").status == 200
 
 
+def test_a_web_process_of_flask_alone_is_given_the_door(run_web: Callable[..., Fleet]) -> None:
+    fleet = run_web("exec gunicorn wsgi:app", WEB_CONCURRENCY="1")
+    with called(fleet, "/sessions/{}"):
+        pass
+
+
 def test_a_thousand_open_streams_hinder_nothing_and_are_told_to_come_back(run_web: Callable[..., Fleet]) -> None:
     fleet = run_web("exec gunicorn testbed.streaming:app", WEB_CONCURRENCY="1")
     request = f"GET {streaming.PATH} HTTP/1.1\r\nHost: a\r\n\r\n".encode()

@@ -50,8 +50,12 @@ PAUSE_S = 0.5
 """How long no connection is accepted when there is no file descriptor left for one, in s."""
 
 
-async def serve(worker: Any, door: Door, heeding: set[signal.Signals]) -> None:
-    """Serve until the worker is to end, and end. The signals that say so have waited until now."""
+async def serve(worker: Any, heeding: set[signal.Signals]) -> None:
+    """Serve until the worker is to end, and end. The signals that say so have waited until now.
+
+    Whoever names wsgi:app gets a door before it, too.
+    """
+    door = worker.asgi = worker.asgi if isinstance(worker.asgi, Door) else Door(worker.asgi)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, heeding)
     # Many systems begin with 1,024 open files, and allow for more.
     _, most_files = resource.getrlimit(resource.RLIMIT_NOFILE)
