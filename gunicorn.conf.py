@@ -50,8 +50,8 @@ reuse_port = False
 preload_app = False
 # A worker whose event loop stands still for so long is killed.
 timeout = 30
-# A worker ends within 8.5 s by itself (`webapp.door.serving.END_S`).
-graceful_timeout = 10
+# A worker ends within 6.5 s by itself (`webapp.door.serving.END_S`).
+graceful_timeout = 8
 # Longer than an app that uploads every few seconds is silent, and short enough for a worker that ends to wait for it.
 keepalive = 5
 # A new worker costs more than a second of CPU time, and is of use only against a leak: one of 100 bytes a request

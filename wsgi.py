@@ -1,4 +1,4 @@
-"""The web process, gunicorn wsgi:app, and flask's commands."""
+"""Flask alone, for flask's commands and for any WSGI server. What the Procfile serves is `asgi.app`."""
 
 import os
 

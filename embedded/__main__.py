@@ -110,7 +110,7 @@ def lock(var_dir: Path) -> Iterator[None]:
 def check_port(chosen: Settings) -> None:
     """Raise SettingsError when the web server could not listen where it is told to.
 
-    It is asked beforehand because the web server may share its port (SO_REUSEPORT) with another copy unnoticed.
+    It is asked beforehand because the web server would try for five seconds, and say so in eleven lines.
     """
     try:
         require_free(chosen.port, chosen.host.strip("[]"))

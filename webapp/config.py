@@ -80,7 +80,7 @@ class Settings(BaseSettings):
     web_head_timeout_s: float = Field(10, gt=0, le=300)
     web_body_timeout_s: float = Field(10, gt=0, le=25)
     web_stalled_timeout_s: float = Field(60, gt=0, le=3600)
-    worker_concurrency: int = Field(2, ge=1)
+    worker_concurrency: int = Field(2, ge=1, le=256)
     celerybeat_schedule_filename: Path | None = None
     jwt_previous_secret_keys: str = ""
     max_logins_per_user: int = Field(50, ge=1, le=1000)

@@ -95,7 +95,7 @@ class Threads(Executor):
         self._started = self._surplus = self._relieved = 0
         self._here = threading.local()
         self._at_work: set[_Seat] = set()
-        self._something_waits = threading.Event()
+        self._something_waits, self._ended = threading.Event(), threading.Event()
 
     def start(self) -> None:
         """Start all threads that will be needed: who submits from an event loop must not wait for that."""
@@ -129,7 +129,7 @@ class Threads(Executor):
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Let each thread end after what it does. Waits for nobody and cancels nothing, whatever is asked."""
-        self._started = 0
+        self._ended.set()
         self._something_waits.set()
         self._work.put(None)
 
@@ -145,9 +145,9 @@ class Threads(Executor):
 
     def _watch(self) -> None:
         """Give the places of those that are late to others, while there is something to do for them."""
-        while self._started:
+        while not self._ended.is_set():
             self._something_waits.wait()
-            time.sleep(LOOK_EVERY_S)
+            self._ended.wait(LOOK_EVERY_S)
             if self._work.empty():
                 self._something_waits.clear()
             else:

@@ -18,6 +18,12 @@ from webapp.database import db
 __all__ = ["make_app", "nothing_leaks", "patience", "settings"]
 
 
+@pytest.fixture(scope="package")
+def way_in() -> str:
+    """Have the clients call Flask alone: what is tested here is the same behind the door."""
+    return "flask"
+
+
 @pytest.fixture
 def app_on_sqlite(tmp_path: Path, valkey: Valkey) -> Iterator[Flask]:
     """The application on an empty SQLite file."""

@@ -15,6 +15,12 @@ from webapp.config import Settings
 __all__ = ["nothing_leaks", "patience", "settings"]
 
 
+@pytest.fixture(scope="package")
+def way_in() -> str:
+    """Have the clients call Flask alone: what is tested here is the same behind the door."""
+    return "flask"
+
+
 @pytest.fixture
 def driver_with(app: Flask, settings: Settings) -> Iterator[MakeDriver]:
     """Make drivers of applications with other settings."""

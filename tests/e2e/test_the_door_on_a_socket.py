@@ -197,5 +197,7 @@ def test_who_would_rather_speak_something_else_is_answered_in_http(fleet: Fleet)
 
 
 def test_a_client_of_http_1_0_is_answered_and_left(fleet: Fleet) -> None:
-    (answer,) = exchange(fleet.port, b"GET /health/live HTTP/1.0\r\n\r\n")
+    began = time.monotonic()
+    (answer,) = exchange(fleet.port, b"GET /health/live HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
+    assert time.monotonic() - began < 2
     assert (answer.status, answer.body) == (200, b'{"status":"ok"}')

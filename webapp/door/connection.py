@@ -156,7 +156,9 @@ class Connection(ASGIProtocol):
         return False  # A request like any other: we may ignore that somebody would rather speak something else.
 
     def _will_close(self, request: Any, response_requires_close: bool) -> bool:
-        return self._is_surplus or bool(super()._will_close(request, response_requires_close))
+        # An HTTP/1.0 client that would keep its connection is not told by gunicorn that it may, and waits for its end.
+        ends = self._is_surplus or request.version < (1, 1)
+        return ends or bool(super()._will_close(request, response_requires_close))
 
     def _build_http_scope(self, request: Any, sockname: Any, peername: Any) -> dict[str, Any]:
         scope: dict[str, Any] = super()._build_http_scope(request, sockname, peername)

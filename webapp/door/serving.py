@@ -37,8 +37,8 @@ a successor takes two or three to start.
 QUIET_S = 0.5
 """When for so long, in s, nobody came and nobody is there, nobody is waited for."""
 
-END_S = 8.5
-"""After so long, in s, a worker ends with whatever is left. Process managers lose patience after ten."""
+END_S = 6.5
+"""After so long, in s, a worker ends with whatever is left. `bin/run` loses patience after seven, others after ten."""
 
 MOST_AT_ONCE = 64
 """So many connections are accepted before others get their turn."""
@@ -57,14 +57,7 @@ async def serve(worker: Any, heeding: set[signal.Signals]) -> None:
     """
     door = worker.asgi = worker.asgi if isinstance(worker.asgi, Door) else Door(worker.asgi)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, heeding)
-    # Many systems begin with 1,024 open files, and allow for more.
-    _, most_files = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most_files, most_files))
-    if most_files != resource.RLIM_INFINITY:
-        door.most_connections = min(door.most_connections, most_files - OTHER_FILES)
-    if door.most_connections < 1:
-        worker.log.error("A limit of %d open files leaves none for connections", most_files)
-        sys.exit(Arbiter.APP_LOAD_ERROR)
+    _allow_for_files(worker, door)
     # What was made by now stays. To look through it for garbage takes 85 ms, every second under load, for everybody.
     gc.collect()
     gc.freeze()
@@ -80,6 +73,17 @@ async def serve(worker: Any, heeding: set[signal.Signals]) -> None:
     door.drain(is_ready=is_recycled)
     await _drain(worker, listeners)
     await door.close()
+
+
+def _allow_for_files(worker: Any, door: Door) -> None:
+    # Many systems begin with 1,024 open files, and allow for more.
+    _, most_files = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most_files, most_files))
+    if most_files != resource.RLIM_INFINITY:
+        door.most_connections = min(door.most_connections, most_files - OTHER_FILES)
+    if door.most_connections < 1:
+        worker.log.error("A limit of %d open files leaves none for connections", most_files)
+        sys.exit(Arbiter.APP_LOAD_ERROR)
 
 
 async def _drain(worker: Any, listeners: "list[Listener]") -> None:
@@ -171,6 +175,6 @@ class Turn:
         """Say whether no other worker of the same master is about to end."""
         try:
             self._holder.bind(self._name)
-        except OSError:
+        except (OSError, ValueError):  # Or there are no such names, as on a Mac: then nobody ends for this.
             return False
         return True
