@@ -44,7 +44,7 @@ def warm(app: Flask, cache: Cache, alice: Person, bob: Person, id: str) -> None:
         alice.get(f"/sessions/{id}")
 
 
-def warm_with_bob_remembered_at_the_edge(app: Flask, cache: Cache, alice: Person, bob: Person, id: str) -> None:
+def warm_with_bob_remembered(app: Flask, cache: Cache, alice: Person, bob: Person, id: str) -> None:
     warm(app, cache, alice, bob, id)
     own = bob.starts_a_drive()["id"]
     for _ in range(2):
@@ -60,7 +60,7 @@ def without_redis(app: Flask, cache: Cache, alice: Person, bob: Person, id: str)
     cache.trust.doubt(ConnectionError(), operation="test")
 
 
-STATES = (cold, warm, warm_with_bob_remembered_at_the_edge, asked_for_by_bob_before, without_redis)
+STATES = (cold, warm, warm_with_bob_remembered, asked_for_by_bob_before, without_redis)
 
 
 @pytest.mark.parametrize("state", STATES, ids=lambda state: state.__name__.replace("_", " "))

@@ -42,7 +42,8 @@ class Door:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
         if scope["type"] != "http":
-            raise NotImplementedError(f"nothing here speaks {scope['type']}")
+            # As ASGI asks of an application: a server then does without (lifespan), or refuses (WebSockets).
+            raise ValueError(f"the door does not speak {scope['type']}")
         started = time.perf_counter()
         headers: dict[bytes, bytes] = dict(scope["headers"])
         answer: Answer | Problem | None
