@@ -48,6 +48,7 @@ worker_soft_shutdown_timeout = 5.0
 worker_send_task_events = False
 worker_hijack_root_logger = False
 worker_concurrency = _settings.worker_concurrency
+worker_pool = "worker.pool:TaskPool"
 
 # Named queues, not priorities: a rush of warms must not keep the reconciler waiting. Each has an exchange and a key of
 # its own: left out, they would be those of the default queue.

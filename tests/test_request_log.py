@@ -74,6 +74,12 @@ def test_a_line_is_written_soon_although_no_other_request_comes(
     }
 
 
+def test_where_no_line_waits_nothing_is_written(log: RequestLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    written = redirected(monkeypatch)
+    log.flush()
+    assert not written.writes
+
+
 def test_no_write_is_longer_than_a_pipe_takes_at_once_and_no_line_is_cut(
     log: RequestLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -85,7 +85,8 @@ class RequestLog:
                     _write(chunk)
                     chunk = ""
                 chunk += line
-            _write(chunk)
+            if chunk:
+                _write(chunk)
         if self._lost:
             lost, self._lost = self._lost, 0
             with suppress(OSError, ValueError):
