@@ -74,6 +74,7 @@ beat_schedule = {
     "refresh-ahead": {"task": jobs.REFRESH_AHEAD, "schedule": 20, "options": {"expires": 20}},
     "measure-drift": {"task": jobs.MEASURE_DRIFT, "schedule": crontab(minute="*/10"), "options": {"expires": 300}},
     "close-abandoned-sessions": {"task": jobs.CLOSE_ABANDONED_SESSIONS, "schedule": 30, "options": {"expires": 30}},
+    "compact-due": {"task": jobs.COMPACT_DUE, "schedule": 30, "options": {"expires": 30}},
     "erase-deleted": {"task": jobs.ERASE_DELETED, "schedule": 30, "options": {"expires": 30}},
     "purge-expired": {"task": jobs.PURGE_EXPIRED, "schedule": crontab(minute="*/5"), "options": {"expires": 300}},
 }

@@ -2,14 +2,13 @@
 
 import http.client
 import os
-import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from bench.servers import CHECKOUT
+from bench.released import Released
 from embedded import settings
 from embedded.child import Child, StartError
 from embedded.ports import LOOPBACK, free_port
@@ -23,16 +22,19 @@ POLL_S = 0.1
 class Processes:
     """All of them, from the start to the end of a block; what they print goes into files of `folder`.
 
-    `has_worker` says whether a worker has been seen.
+    `has_worker` says whether a worker has been seen, and `of` which commit they are of.
     """
 
-    def __init__(self, environment: Mapping[str, str], folder: Path, has_worker: Callable[[], object]) -> None:
+    def __init__(
+        self, environment: Mapping[str, str], folder: Path, has_worker: Callable[[], object], of: Released
+    ) -> None:
         self.port = free_port()
+        self._of = of
         self._has_worker = has_worker
         self._folder = folder
         self._children: dict[str, Child] = {}
         self._environment = {
-            "PATH": os.pathsep.join([str(Path(sys.prefix) / "bin"), os.environ.get("PATH", os.defpath)]),
+            "PATH": os.pathsep.join([str(of.python.parent), os.environ.get("PATH", os.defpath)]),
             "HOME": str(folder),
             "PYTHONUNBUFFERED": "1",
             "HOST": LOOPBACK,
@@ -46,12 +48,12 @@ class Processes:
 
     def __enter__(self) -> Self:
         """Start them, and wait until the web is ready and the worker takes tasks. Raises StartError."""
-        commands = settings.load({}, CHECKOUT).commands
+        commands = settings.load({}, self._of.folder).commands
         try:
             for name in PROGRAMS:
                 with self._log(name).open("wb") as log:
                     command = ["/bin/sh", "-c", commands[name]]
-                    self._children[name] = Child(command, env=self._environment, cwd=CHECKOUT, stdout=log)
+                    self._children[name] = Child(command, env=self._environment, cwd=self._of.folder, stdout=log)
             self._wait()
         except BaseException:
             self._stop()

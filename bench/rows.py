@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import Engine, insert
 
+from webapp.cache.unnoted import NOT_NOTICED
 from webapp.clock import utcnow
 from webapp.models import DrivingSession, Login, User
 
@@ -64,11 +65,15 @@ def insert_sessions(engine: Engine, count: int, *, start: int = 0, password_hash
     with engine.begin() as connection:
         for first in range(known, needed, BATCH):
             numbers = range(first, min(first + BATCH, needed))
-            connection.execute(insert(User), [_user(n, changed_at, password_hash) for n in numbers])
+            connection.execute(
+                insert(User), [_user(n, changed_at, password_hash) for n in numbers], execution_options=NOT_NOTICED
+            )
             connection.execute(insert(Login), [_login(n, changed_at) for n in numbers])
         for first in range(start, start + count, BATCH):
             numbers = range(first, min(first + BATCH, start + count))
-            connection.execute(insert(DrivingSession), [_session(n, changed_at) for n in numbers])
+            connection.execute(
+                insert(DrivingSession), [_session(n, changed_at) for n in numbers], execution_options=NOT_NOTICED
+            )
 
 
 def _user(number: int, at: datetime, password_hash: str) -> dict[str, Any]:

@@ -6,8 +6,8 @@ from driveplayer.drive import Drive, Statistics, rfc3339
 from driveplayer.measurements import Performance, Read, percentile
 
 READ_BACK_WORDS = {
-    "hit": "the worker had warmed it",
-    "miss": "no worker had warmed it yet, so it came from the database",
+    "hit": "whoever wrote it had left it there",
+    "miss": "it was not there, so it came from the database",
     "bypass": "the cache is out of reach, so it came from the database",
     "unknown": "the server did not say where it came from",
 }

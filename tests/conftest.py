@@ -19,15 +19,18 @@ from webapp.config import Settings
 from webapp.database import db
 
 REAL_PROCESSES = ("tests/e2e/", "tests/coherence/test_checker.py")
+THE_MODEL = ("tests/coherence/test_model.py", "tests/coherence/test_scripts.py")
 SECRET = "only-for-tests-0123456789-abcdefghijklmnop"
 
 
 class ByFile(LoadFileScheduling):
     """Hands out the tests a file at a time, and those of real processes together: two fleets at once would take each
-    other's processors away.
+    other's processors away; and those of the model, which look at the same explorations.
     """
 
     def _split_scope(self, nodeid: str) -> str:
+        if nodeid.startswith(THE_MODEL):
+            return "the model"
         return "real processes" if nodeid.startswith(REAL_PROCESSES) else super()._split_scope(nodeid)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, delete, inspect, literal, select, text, true, tuple_
 
-from webapp.cache.coherence import NOT_NOTICED
+from webapp.cache.unnoted import NOT_NOTICED
 from webapp.database import db, read_connection
 from webapp.models import Base
 

@@ -11,7 +11,7 @@ still open when its fence expires could let an old row back into the cache.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -22,14 +22,39 @@ import psycopg
 from flask import Flask, current_app
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import ColumnElement, Connection, Engine, ExceptionContext, String, create_engine, event, literal_column
+from flask_sqlalchemy.session import Session as FlaskSession
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    ExceptionContext,
+    String,
+    create_engine,
+    event,
+    literal_column,
+)
 from sqlalchemy.exc import InvalidatePoolError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from webapp.config import Settings, settings
 from webapp.models import Base
 
-db = SQLAlchemy(metadata=Base.metadata, session_options={"expire_on_commit": False})
+
+class Session(FlaskSession):
+    """A session that says whether what it does is a flush, of which its listeners are told."""
+
+    is_flushing = False
+
+    def flush(self, objects: Sequence[Any] | None = None) -> None:
+        """Write what has changed."""
+        self.is_flushing = True
+        try:
+            super().flush(objects)
+        finally:
+            self.is_flushing = False
+
+
+db = SQLAlchemy(metadata=Base.metadata, session_options={"expire_on_commit": False, "class_": Session})
 migrate = Migrate(compare_type=True, render_as_batch=True)
 
 STATEMENT_TIMEOUT_MS = 2_500
@@ -128,6 +153,11 @@ def watch_engine(settings: Settings) -> Engine:
     engine = create_engine(settings.sqlalchemy_url, **options)
     _prepare(engine, settings, WatchConnection)
     return engine
+
+
+def is_flushing() -> bool:
+    """Say whether `db.session` of this thread is writing what has changed of its objects."""
+    return db.session.registry.has() and db.session().is_flushing  # type: ignore[attr-defined]
 
 
 def timeline_column(dialect: str) -> ColumnElement[str | None]:

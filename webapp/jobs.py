@@ -28,6 +28,8 @@ MEASURE_DRIFT = "worker.tasks.measure_drift"
 CLOSE_ABANDONED_SESSIONS = "worker.tasks.close_abandoned_sessions"
 ERASE_DELETED = "worker.tasks.erase_deleted"
 PURGE_EXPIRED = "worker.tasks.purge_expired"
+COMPACT_READINGS = "worker.tasks.compact_readings"
+COMPACT_DUE = "worker.tasks.compact_due"
 
 WARM_EXPIRES_S = 60
 """A warm that waited longer than this is not worth doing, in s."""
@@ -64,6 +66,11 @@ def warm_due(countdown_s: float) -> None:
 def warm_first_reads(user_id: str) -> None:
     """Warm what a user who has just logged in will read."""
     _send(WARM_FIRST_READS, user_id)
+
+
+def compact_readings(session_id: str) -> None:
+    """Put the appended readings of a drive into its chunks."""
+    _send(COMPACT_READINGS, session_id)
 
 
 def _send(name: str, *args: str, countdown: float | None = None) -> None:

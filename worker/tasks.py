@@ -8,12 +8,12 @@ from webapp.cache import drift, warming
 from webapp.cache import reconcile as comparison
 from webapp.cache import refresh_ahead as renewal
 from webapp.database import db
-from webapp.driving import sessions
+from webapp.driving import compaction, sessions
 from worker import celery, stand_in
 
 log = structlog.get_logger(__name__)
 
-CLOSED_AT_ONCE = 500
+CLOSED_AT_ONCE = COMPACTED_AT_ONCE = 500
 DRIFT_SAMPLE = 2000
 
 ERASING_S, PURGING_S = 5.0, 5.0
@@ -55,9 +55,27 @@ def measure_drift() -> None:
 def close_abandoned_sessions() -> None:
     """Close the drives that fell silent, each in a transaction of its own."""
     for session_id in sessions.silent_ids(CLOSED_AT_ONCE):
-        if sessions.close_if_silent(session_id):
-            log.info("session_abandoned", session_id=session_id)
+        session = sessions.close_if_silent(session_id)
         db.session.commit()
+        if session is not None:
+            log.info("session_abandoned", session_id=session_id)
+            compact_readings(session_id)
+
+
+@celery.task
+def compact_readings(session_id: str) -> None:
+    """Put the appended readings of a drive into its chunks, each time a few in a transaction of their own."""
+    is_more = True
+    while is_more:
+        is_more = compaction.compact(session_id)
+        db.session.commit()
+
+
+@celery.task
+def compact_due() -> None:
+    """Do the same for the drives whose message was lost."""
+    for session_id in compaction.due(COMPACTED_AT_ONCE):
+        compact_readings(session_id)
 
 
 @celery.task

@@ -3,7 +3,7 @@
 Each function makes the application, as `create_app` does, and takes a part of the protocol away.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from typing import Any
 
 from flask import Flask
@@ -13,7 +13,7 @@ from webapp import create_app
 from webapp.cache import coherence
 from webapp.cache import redis as connections
 from webapp.cache.debts import Debts, Owed
-from webapp.cache.entries import Entries, Entry
+from webapp.cache.entries import Call, Entries, Entry, Floors, Outcome, Row
 from webapp.cache.redis import Cache
 from webapp.cache.trust import Trust
 from webapp.database import db
@@ -25,7 +25,9 @@ WEAKENED_BY = "WEAKENED_BY"
 class PlainEntries(Entries):
     """What everyone does: anybody stores what they have loaded, and a change deletes the key."""
 
-    def lease(self, keys: Iterable[str], token: str, timeline: str | None = None) -> list[bool]:
+    def lease(
+        self, keys: Iterable[str], token: str, timeline: str | None = None, *, from_writers: bool = False
+    ) -> list[bool]:
         """Let everybody fill."""
         return [True for _ in keys]
 
@@ -40,6 +42,44 @@ class PlainEntries(Entries):
         for key in floors:
             self._client.delete(key)  # type: ignore[attr-defined]
         return set(floors)
+
+    def fence_once(
+        self, floors: Floors, timeline: str | None = None, held: Container[str] = (), token: str = ""
+    ) -> set[str]:
+        """Delete."""
+        return self.fence(floors, timeline)
+
+    def publish(
+        self,
+        floors: Floors,
+        rows: Mapping[str, Row],
+        token: str,
+        timeline: str | None = None,
+        along: Sequence[Call] = (),
+    ) -> Outcome:
+        """Delete."""
+        return Outcome(self.fence(floors, timeline), set())
+
+
+class Pushy(Entries):
+    """A writer that publishes without a look at its own fence."""
+
+    def publish(
+        self,
+        floors: Floors,
+        rows: Mapping[str, Row],
+        token: str,
+        timeline: str | None = None,
+        along: Sequence[Call] = (),
+    ) -> Outcome:
+        """Put the row, and fence only the rest."""
+        for key, row in rows.items():
+            held = self.held([key])[0]
+            if held.version <= row.entry.version:
+                stamp = self._stamp.text if timeline is None else self._stamp.under(timeline)
+                self._client.set(key, f"v|{stamp}|{row.entry.version}|{row.entry.body}", ex=row.ttl_s)  # type: ignore[attr-defined]
+        rest = {key: floor for key, floor in floors.items() if key not in rows}
+        return Outcome(self.fence(rest, timeline) if rest else set(), set(rows))
 
 
 class Credulous(Trust):
@@ -85,6 +125,13 @@ def fence_after_commit_only() -> Flask:
     """Make the application without the fence before the commit."""
     app = create_app()
     event.remove(db.session, "before_commit", coherence._fence_before_commit)
+    return app
+
+
+def publish_anywhere() -> Flask:
+    """Make the application with writers that put what they committed whatever the key is, if it is not newer."""
+    app = create_app()
+    _cache_of(app).entries.__class__ = Pushy
     return app
 
 
@@ -135,6 +182,7 @@ WEAKENED = {
         delete_after_commit,
         delete_before_and_after_commit,
         fence_after_commit_only,
+        publish_anywhere,
         doubt_nothing,
         acknowledge_at_once,
         owe_but_do_not_wait,

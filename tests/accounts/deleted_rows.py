@@ -9,6 +9,7 @@ from flask import Flask
 from sqlalchemy import event, func, insert, select
 
 from webapp.batches import Budget
+from webapp.cache.unnoted import NOT_NOTICED
 from webapp.clock import utcnow
 from webapp.database import db
 from webapp.models import Base, DrivingSession, ReadingChunk, User, new_id
@@ -53,7 +54,11 @@ def a_deleted_drive(app: Flask, user_id: str, chunks: int = 0, days_ago: float =
     content = {"readings_count": 1, "data": b"\0", "partial": {}}
     with app.app_context():
         connection = db.session.connection()
-        connection.execute(insert(DrivingSession), {**row, "deleted_at": at, "readings_count": chunks})
+        connection.execute(
+            insert(DrivingSession),
+            {**row, "deleted_at": at, "readings_count": chunks},
+            execution_options=NOT_NOTICED,
+        )
         if chunks:
             rows = [{"session_id": session_id, "block": block, **content} for block in range(chunks)]
             connection.execute(insert(ReadingChunk), rows)
@@ -66,7 +71,7 @@ def a_deleted_account(app: Flask, days_ago: float) -> str:
     user_id, at = new_id(), utcnow() - timedelta(days=days_ago)
     with app.app_context():
         row = {"id": user_id, "password_hash": "", "full_name": "", "is_active": False, "version": 2, "deleted_at": at}
-        db.session.connection().execute(insert(User), row)
+        db.session.connection().execute(insert(User), row, execution_options=NOT_NOTICED)
         db.session.commit()
     return user_id
 

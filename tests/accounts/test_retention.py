@@ -10,6 +10,7 @@ from tests.accounts.deleted_rows import OfAFewBatches, a_deleted_account, a_dele
 from webapp import batches
 from webapp.accounts import retention
 from webapp.batches import Budget
+from webapp.cache.unnoted import NOT_NOTICED
 from webapp.clock import utcnow
 from webapp.database import db
 from webapp.http import idempotency
@@ -23,7 +24,7 @@ def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def store(app: Flask, model: type, *rows: dict[str, object]) -> None:
     with app.app_context():
-        db.session.connection().execute(insert(model), list(rows))
+        db.session.connection().execute(insert(model), list(rows), execution_options=NOT_NOTICED)
         db.session.commit()
 
 

@@ -16,6 +16,7 @@ from webapp.cache.reconcile import MARGIN_S, reconcile
 from webapp.cache.redis import Cache
 from webapp.clock import utcnow
 from webapp.database import db
+from webapp.driving.cached_lists import SESSION_LISTS
 from webapp.driving.cached_sessions import SESSIONS
 from webapp.models import DrivingSession, User
 
@@ -33,6 +34,7 @@ def test_a_cached_session_that_is_behind_is_fenced_and_warmed(app: Flask, alice:
     assert alice.get(path).json["name"] == "old"
     change_behind_the_back(app, DrivingSession, name="new")
     assert alice.get(path).json["name"] == "old", "nobody has told Redis"
+    alice.get("/sessions")
     cache.client.delete(keys.WARM_DUE)
 
     with app.app_context():
@@ -50,21 +52,44 @@ def test_a_cached_user_that_is_behind_is_fenced(app: Flask, alice: Person) -> No
     assert alice.get("/users/me").status_code == 401
 
 
-def test_a_cached_list_that_is_behind_is_fenced(app: Flask, alice: Person) -> None:
-    alice.starts_a_drive(name="old")
-    assert alice.get("/sessions").json["data"][0]["name"] == "old"
-    change_behind_the_back(app, DrivingSession, name="new")
+def test_a_cached_list_that_is_behind_is_fenced(app: Flask, alice: Person, cache: Cache) -> None:
+    alice.starts_a_drive()
+    assert len(alice.get("/sessions").json["data"]) == 1
+    change_behind_the_back(app, DrivingSession, deleted_at=utcnow())
     with app.app_context():
         statement = update(User).values(sessions_version=User.sessions_version + 1)
         db.session.execute(statement, execution_options={"changes_nothing_cached": True})
         db.session.commit()
+        assert len(alice.get("/sessions").json["data"]) == 1, "nobody has told Redis"
+        assert reconcile().behind == 2, "the session and the list"
+    assert cache.entries.held([SESSION_LISTS.key(alice.id)]) == [Held("pending", 2)]
+    assert alice.get("/sessions").json["data"] == []
+
+
+def test_a_list_is_not_behind_because_one_of_its_sessions_is(app: Flask, alice: Person, cache: Cache) -> None:
+    alice.starts_a_drive(name="old")
+    assert alice.get("/sessions").json["data"][0]["name"] == "old"
+    change_behind_the_back(app, DrivingSession, name="new")
+    with app.app_context():
         assert reconcile().behind == 1
+    assert cache.entries.held([SESSION_LISTS.key(alice.id)]) == [Held("value", 1)]
     assert alice.get("/sessions").json["data"][0]["name"] == "new"
 
 
-def test_a_session_whose_warm_was_lost_is_warmed(app: Flask, alice: Person, cache: Cache) -> None:
-    session_id = alice.starts_a_drive()["id"]
+def test_a_list_whose_warm_was_lost_is_warmed(app: Flask, alice: Person, cache: Cache) -> None:
+    alice.starts_a_drive()
     cache.client.delete(keys.WARM_DUE, keys.WARM_SCHEDULED)
+    with app.app_context():
+        assert reconcile().warmed == 1
+    assert cache.client.smembers(keys.WARM_DUE) == {SESSION_LISTS.key(alice.id)}
+
+
+def test_a_session_that_its_writer_did_not_publish_and_whose_warm_was_lost_is_warmed(
+    app: Flask, alice: Person, cache: Cache
+) -> None:
+    session_id = alice.starts_a_drive()["id"]
+    alice.get("/sessions")
+    cache.client.delete(SESSIONS.key(session_id), keys.WARM_DUE, keys.WARM_SCHEDULED)
     with app.app_context():
         assert reconcile().warmed == 1
     assert cache.client.smembers(keys.WARM_DUE) == {SESSIONS.key(session_id)}

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 from tests.coherence.protocol import ABSENT, Key
-from tests.coherence.world import Call
-from webapp.cache.entries import Entries, Entry
+from tests.coherence.states import Call
+from webapp.cache.entries import Entries, Entry, Row
 from webapp.cache.redis import Cache
 
 TTL_S = 300
@@ -21,7 +21,10 @@ class ServerKey:
             "read": lambda call: self._entries.read([name])[0] is not None,
             "lease": self._lease,
             "put": self._put,
-            "fence": lambda call: name in self._entries.fence({name: call.version}),
+            "take_over": lambda call: self._entries.lease([name], call.token, from_writers=True)[0],
+            "fence": lambda call: name in self._entries.fence_once({name: call.version}, None, [name], call.token),
+            "fence_alone": lambda call: name in self._entries.fence({name: call.version}),
+            "publish": self._publish,
             "lose": lambda call: self._delete(),
             # The operations of weaker protocols, made of ours and of plain commands.
             "delete": lambda call: self._delete(),
@@ -29,6 +32,8 @@ class ServerKey:
             "put_without_lease": lambda call: (self._lease(call), self._put(call))[-1],
             "lease_by_number": lambda call: self._lease(call._replace(token="1")),
             "put_by_number": lambda call: self._put(call._replace(token="1")),
+            "publish_without_token": lambda call: self._publish(call._replace(token=self._holder(call.version))),
+            "publish_where_nothing_is": lambda call: (self._fence_where_nothing_is(call), self._publish(call))[-1],
         }
 
     def do(self, call: Call) -> bool:
@@ -49,6 +54,21 @@ class ServerKey:
     def _put(self, call: Call) -> bool:
         entry = Entry(call.version, f"the row at version {call.version}")
         return self._entries.put({self.name: entry}, TTL_S, call.token)[0]
+
+    def _publish(self, call: Call) -> bool:
+        row = Row(Entry(call.version, f"the row at version {call.version}"), TTL_S)
+        return self.name in self._entries.publish({self.name: call.version}, {self.name: row}, call.token).published
+
+    def _holder(self, version: int) -> str:
+        """Return who holds the key; where that is a reader, a writer takes its place as the weaker script would."""
+        held = self.key()
+        if held.state == "pending" and held.version <= version:
+            self._entries.fence_once({self.name: version}, None, [self.name], held.holder)
+        return held.holder
+
+    def _fence_where_nothing_is(self, call: Call) -> None:
+        if self.key() == ABSENT:
+            self._entries.fence_once({self.name: call.version}, None, [self.name], call.token)
 
     def _delete(self) -> bool:
         return self._client.delete(self.name) == 1

@@ -45,7 +45,7 @@ def test_1_a_slow_reader_cannot_put_back_what_was_fenced(cached: Cached) -> None
     before = cached.row()
     entry, _ = cached.read(then=cached.change)
     assert entry == before, "a read that began before the change may return the old row"
-    assert cached.held() == Held("pending", before.version + 1)
+    assert cached.held() == cached.left_by_its_writer(before.version + 1)
     assert_fresh(cached)
 
 
@@ -148,14 +148,14 @@ def test_5_a_lease_taken_before_a_flush_is_not_mistaken_for_one_taken_after_it(c
 def test_a_change_while_a_value_is_renewed_is_not_undone(cached: Cached) -> None:
     before, _ = cached.read()
     assert fills.refresh(acting_after_load(cached.kind, cached.change), [cached.id]) == 0
-    assert cached.held() == Held("pending", before.version + 1)
+    assert cached.held() == cached.left_by_its_writer(before.version + 1)
     assert_fresh(cached)
 
 
 def test_a_change_while_the_worker_warms_is_not_undone(cached: Cached) -> None:
     version = cached.row().version
     assert fills.fill_many(acting_after_load(cached.kind, cached.change), [cached.id]) == 0
-    assert cached.held() == Held("pending", version + 1)
+    assert cached.held() == cached.left_by_its_writer(version + 1)
     assert_fresh(cached)
 
 

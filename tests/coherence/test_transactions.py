@@ -193,7 +193,7 @@ def test_a_slow_reader_cannot_bring_a_deleted_drive_back(alice: Person, drive: C
     path = f"/sessions/{drive.id}"
     drive.lose()
     drive.read(then=lambda: alice.delete(path))
-    assert drive.held() == Held("pending", 2)
+    assert drive.held() == Held("value", 2), "that it is gone"
     assert [alice.get(path).status_code for _ in range(3)] == [404, 404, 404]
 
 
@@ -219,7 +219,7 @@ def test_a_row_that_was_missing_is_served_once_it_is_there(alice: Person, drive:
         db.session.commit()
 
     add()
-    assert missing.held() == Held("pending", 1)
+    assert missing.held() == Held("value", 1)
     assert missing.read()[0] == missing.row() != MISSING
 
 

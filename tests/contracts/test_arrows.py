@@ -17,6 +17,7 @@ ROOMS = (
     "webapp.jobs",
     "webapp.models",
     "webapp.database",
+    "webapp.statements",
     "webapp.cache",
     "webapp.batches",
     "webapp.http",
@@ -78,7 +79,9 @@ def test_models_import_nothing_above_them() -> None:
     assert only_found(foreign) == {}
 
 
-@pytest.mark.parametrize(("file", "libraries"), [("keys.py", set()), ("entries.py", {"redis"})])
+@pytest.mark.parametrize(
+    ("file", "libraries"), [("keys.py", set()), ("scripts.py", set()), ("entries.py", {"redis", "webapp"})]
+)
 def test_the_protocol_stands_on_redis_and_the_standard_library_alone(file: str, libraries: set[str]) -> None:
     imported = {name.split(".")[0] for name in imports(CHECKOUT / "webapp" / "cache" / file)}
     assert imported - sys.stdlib_module_names == libraries

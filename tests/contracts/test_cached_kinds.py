@@ -9,17 +9,19 @@ from sqlalchemy import update
 
 from testbed.people import Person
 from tests.contracts.source_tree import files, module_name
-from tests.shared.interleave import KINDS
+from tests.shared.interleave import KINDS, Cached, at_commit
 from webapp.auth.schemas import UserDocument
-from webapp.cache import fills
-from webapp.cache.coherence import BulkWriteRefused
+from webapp.cache.entries import Held
 from webapp.cache.kinds import Kind
 from webapp.cache.redis import Cache
+from webapp.cache.unnoted import BulkWriteRefused
 from webapp.config import Settings
 from webapp.database import db
+from webapp.driving.cached_lists import CachedList
 from webapp.driving.cached_sessions import SESSION_CACHE_PREFIX, SESSION_CACHE_TTL, SESSIONS
-from webapp.driving.schemas import SessionDocument, SessionListDocument
+from webapp.driving.schemas import SessionDocument, SessionRowDocument
 from webapp.models import Base, DrivingSession, User
+from webapp.models.driving_session import COMPLETED
 
 VERSIONED = sorted(
     (mapper.class_ for mapper in Base.registry.mappers if mapper.version_id_col is not None),
@@ -38,7 +40,7 @@ def change_session(_user: User, session: DrivingSession) -> str:
 
 
 def change_list(user: User, session: DrivingSession) -> str:
-    session.name = "Elsewhere"
+    session.status = COMPLETED
     return user.id
 
 
@@ -72,24 +74,52 @@ def test_a_kind_is_defined_where_it_is_looked_for() -> None:
 
 def test_the_documents_that_are_cached_tell_the_form_of_what_is_cached(cache: Cache) -> None:
     shapes = {shape for kind in cache.kinds for shape in kind.shape}
-    assert {SessionDocument, SessionListDocument, UserDocument} <= shapes
+    assert {SessionDocument, CachedList, UserDocument} <= shapes
+
+
+def test_what_lists_show_of_a_cached_session_tells_its_form_too(cache: Cache) -> None:
+    assert SessionRowDocument in {shape for kind in cache.kinds for shape in kind.shape}
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 def test_a_change_of_a_row_fences_what_is_cached_of_it(app: Flask, cache: Cache, alice: Person, kind: Kind) -> None:
     session_id = alice.starts_a_drive()["id"]
     with app.app_context():
-        user, session = db.session.get_one(User, alice.id), db.session.get_one(DrivingSession, session_id)
-        id = CHANGES[kind.name](user, session)
-        db.session.rollback()
+        cached = changed_thing(cache, kind, alice, session_id)
+        before, _ = cached.read()
+        assert cached.held() == Held("value", before.version)
+        at_the_commit: list[Held] = []
+        with at_commit(lambda: at_the_commit.append(cached.held())):
+            cached.change()
+        assert at_the_commit == [Held("pending", before.version + 1)]
+        assert cached.held() == cached.left_by_its_writer(before.version + 1)
 
-        fills.get(kind, id)
-        [before] = cache.entries.held([kind.key(id)])
-        CHANGES[kind.name](user, session)
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind.entry], ids=lambda kind: kind.name)
+def test_what_a_writer_publishes_of_a_row_is_what_is_loaded_of_it(
+    app: Flask, cache: Cache, alice: Person, kind: Kind
+) -> None:
+    session_id = alice.starts_a_drive(name="\N{LATIN SMALL LETTER E WITH ACUTE}", vehicle={"plate": '"'})["id"]
+    with app.app_context():
+        cached = changed_thing(cache, kind, alice, session_id)
+        cached.change()
+        [published] = cache.entries.read([cached.key])
+        assert published == cached.row()
+        written = db.session.get_one(kind.version.model, cached.id)
+        assert kind.row(written).entry == published
+
+
+def changed_thing(cache: Cache, kind: Kind, driver: Person, session_id: str) -> Cached:
+    """Return what is cached of a driver or of a drive, with a change of their rows by the transaction of the test."""
+    user, session = db.session.get_one(User, driver.id), db.session.get_one(DrivingSession, session_id)
+    id = CHANGES[kind.name](user, session)
+    db.session.rollback()
+
+    def change() -> None:
+        CHANGES[kind.name](db.session.get_one(User, driver.id), db.session.get_one(DrivingSession, session_id))
         db.session.commit()
-        [after] = cache.entries.held([kind.key(id)])
-    assert (before.state, after.state) == ("value", "pending")
-    assert after.version > before.version
+
+    return Cached(cache, kind, id, change)
 
 
 @pytest.mark.parametrize("model", VERSIONED, ids=lambda model: model.__name__)

@@ -55,4 +55,4 @@ def test_an_entry_of_the_schedule_starts_a_task_that_some_worker_will_run(name: 
 
 def test_what_a_request_starts_is_not_what_the_schedule_starts() -> None:
     scheduled = {entry["task"] for entry in celeryconfig.beat_schedule.values()}
-    assert scheduled | {jobs.WARM_DUE, jobs.WARM_FIRST_READS} == names_in_jobs()
+    assert scheduled | {jobs.WARM_DUE, jobs.WARM_FIRST_READS, jobs.COMPACT_READINGS} == names_in_jobs()

@@ -85,7 +85,7 @@ def test_every_batch_is_followed_by_a_read_that_shows_it(made_up: Drive, account
     performance = play(made_up, account)
 
     assert len(performance.uploads) == 21
-    assert [read.source for read in performance.reads] == ["miss"] * 21
+    assert [read.source for read in performance.reads] == ["hit"] * 21
     assert not any(read.is_stale for read in performance.reads)
 
 
@@ -96,7 +96,7 @@ def test_a_screen_that_is_watched_between_batches_is_answered_with_304_from_the_
 
     # Batches are due after 49, 99, 149, 199 and 206 s of the drive. Each wait of about 2.5 s has three looks, the last,
     # of 0.35 s, has one; and each upload is followed by one that finds what the upload has changed.
-    new, known = ("miss", 200), ("hit", 304)
+    new, known = ("hit", 200), ("hit", 304)
     expected = [new, known, known, new, *[known, known, known, new] * 3, known, new]
     assert [(read.source, read.status) for read in performance.reads] == expected
     assert faults(performance) == []
@@ -128,7 +128,7 @@ def test_the_end_of_a_drive_is_looked_at_after_a_moment(made_up: Drive, account:
 
     assert timing.slept == [A_MOMENT_S]
     assert performance.read_back is not None
-    assert (performance.read_back.status, performance.read_back.source) == (200, "miss")
+    assert (performance.read_back.status, performance.read_back.source) == (200, "hit")
 
 
 def test_a_drive_in_the_future_is_refused_in_one_line(account: Account) -> None:

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from webapp.clock import EPOCH, utcnow
+from webapp.clock import EPOCH, epoch_ms, utcnow
 from webapp.database import db
-from webapp.driving import chunk_rows, intake, sessions, sums
+from webapp.driving import chunk_rows, compaction, intake, sessions, sums
 from webapp.driving.chunk_rows import Content
-from webapp.driving.schemas import ReadingDocument
 from webapp.models import DrivingSession
 from webapp.readings import chunks
 from webapp.readings.chunks import CHUNK_SEQS
@@ -55,6 +54,13 @@ CLOCKS: dict[str, Callable[[int, int, random.Random], float]] = {
 }
 
 
+def compacted(session_id: str) -> None:
+    """Put what was appended to a drive into its chunks, as the worker does."""
+    while compaction.compact(session_id):
+        db.session.commit()
+    db.session.commit()
+
+
 @dataclass
 class LongDrive:
     """A drive of these blocks, each with `PER_BLOCK` readings."""
@@ -65,13 +71,8 @@ class LongDrive:
 
     def uploads(self, seqs: Sequence[int], at_s: float = DRIVE_S) -> dict[str, Any]:
         """Upload readings with these seqs, at times that follow each other from `at_s` on, and return the receipt."""
-        start = utcnow() - timedelta(seconds=2 * DRIVE_S)
-        batch = [
-            ReadingDocument.model_construct(
-                seq=seq, t=start + timedelta(seconds=at_s, milliseconds=100 * n), speed_mps=10.0
-            )
-            for n, seq in enumerate(seqs)
-        ]
+        start_ms = epoch_ms(utcnow() - timedelta(seconds=2 * DRIVE_S - at_s))
+        batch = [{"seq": seq, "t": start_ms + 100 * n, "speed_mps": 10.0} for n, seq in enumerate(seqs)]
         receipt = intake.take_in(sessions.locked(self.user_id, self.session_id), batch)
         db.session.commit()
         return receipt

@@ -7,6 +7,7 @@ from flask import Flask
 from sqlalchemy import func, select
 
 from testbed.people import PASSWORD, Person
+from tests.driving.long_drives import compacted
 from tests.driving.rows import set_row
 from webapp.clock import rfc3339, utcnow
 from webapp.database import db
@@ -80,6 +81,7 @@ def test_a_deleted_account_leaves_no_sums(app: Flask, alice: Person) -> None:
     readings = [{"seq": n * 256, "t": START, "speed_mps": 3} for n in range(16)]
     alice.post(f"/sessions/{session['id']}/readings", json={"readings": readings})
     with app.app_context():
+        compacted(session["id"])
         assert db.session.scalar(select(func.count()).select_from(ReadingSums)) == 1
 
     assert alice.delete("/users/me", json={"password": PASSWORD}).status_code == 204

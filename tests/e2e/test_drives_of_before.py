@@ -14,7 +14,6 @@ from tests.e2e.test_migrations import app_on_an_empty_database as app_on_an_empt
 from webapp.clock import EPOCH, utcnow
 from webapp.database import db
 from webapp.driving import intake, sessions, sums
-from webapp.driving.schemas import ReadingDocument as ReadingBody
 from webapp.models import ReadingSums
 from webapp.readings.chunks import Reading, block_of, encode
 from webapp.readings.partials import partial
@@ -66,12 +65,7 @@ def insert(table: str, **values: Any) -> None:
 def upload(drive: tuple[str, str], rows: Iterable[Reading]) -> Summary:
     """Take readings in, and return the summary."""
     session = sessions.locked(*drive)
-    batch = [
-        ReadingBody.model_construct(
-            seq=row["seq"], t=EPOCH + timedelta(milliseconds=row["t"]), speed_mps=row["speed_mps"]
-        )
-        for row in rows
-    ]
+    batch = [dict(row) for row in rows]
     assert intake.take_in(session, batch)["accepted"] == len(batch)
     summary = session.summary
     db.session.rollback()
@@ -93,7 +87,7 @@ def test_drives_of_before_the_sums_are_summed_up(app_on_an_empty_database: Flask
     for drive, seqs in zip(ids, drives, strict=True):
         before = readings_at(seqs)
         kept = sums_of(drive)
-        summed_up = summarize(kept["root"]["sums"] if kept else None, "live")
+        summed_up = summarize(sums.whole(kept), "live")
         assert summed_up == summarize(partial(before) if before else None, "live")
         late = readings_at([2**41, 5_000])
         assert upload(drive, late) == summarize(partial([*before, *late]), "live")

@@ -25,7 +25,9 @@ KINDS = (USERS, SESSIONS, SESSION_LISTS)
 
 @dataclass
 class Cached:
-    """Something of a driver's that is cached: its kind and id, and the request that changes it."""
+    """Something of a driver's that is cached: its kind and id, and a request that changes it and raises its version by
+    one.
+    """
 
     cache: Cache
     kind: Kind
@@ -39,6 +41,10 @@ class Cached:
     def held(self) -> Held:
         """Return what its key holds."""
         return self.cache.entries.held([self.key])[0]
+
+    def left_by_its_writer(self, version: int) -> Held:
+        """Return what its key holds after a write that nobody came in between: what can be published of a row is."""
+        return Held("value" if self.kind.entry else "pending", version)
 
     def lose(self) -> None:
         """Lose its key, as by an eviction."""
@@ -56,17 +62,24 @@ class Cached:
 def cached_things(cache: Cache, driver: Person) -> dict[str, Cached]:
     """Return one of each kind that is cached of a driver, by its name."""
     session_id = driver.starts_a_drive()["id"]
-    names = iter(range(1000))
+    names, going_on = iter(range(1000)), [session_id]
 
     def change_session() -> None:
         assert driver.patch(f"/sessions/{session_id}", json={"name": f"drive {next(names)}"}).status_code == 200
+
+    def change_list() -> None:
+        """End the drive that is going on, or start another one."""
+        if going_on:
+            assert driver.post(f"/sessions/{going_on.pop()}/end", json={}).status_code == 200
+        else:
+            going_on.append(driver.starts_a_drive()["id"])
 
     def change_user() -> None:
         assert driver.patch("/users/me", json={"full_name": f"driver {next(names)}"}).status_code == 200
 
     return {
         "session": Cached(cache, SESSIONS, session_id, change_session),
-        "session_list": Cached(cache, SESSION_LISTS, driver.id, change_session),
+        "session_list": Cached(cache, SESSION_LISTS, driver.id, change_list),
         "user": Cached(cache, USERS, driver.id, change_user),
     }
 

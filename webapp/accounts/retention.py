@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import delete, exists, select
 
 from webapp.batches import Budget, clear, delete_rows
-from webapp.cache.coherence import NOT_NOTICED
+from webapp.cache.unnoted import NOT_NOTICED
 from webapp.clock import utcnow
 from webapp.config import settings
 from webapp.database import db

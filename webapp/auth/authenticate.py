@@ -1,6 +1,6 @@
 """Flask's door to the guard: fetch what the guard decides from, and act on its verdict."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from flask import Request, request
 
@@ -28,7 +28,9 @@ def administrator(caller: Caller) -> Administrator:
     return Administrator(caller.user, caller.claims)
 
 
-def authenticate(types: Sequence[str], also: Sequence[str] = ()) -> tuple[Caller, list[str | None] | None]:
+def authenticate(
+    types: Sequence[str], also: Callable[[Claims], Sequence[str]] = lambda _claims: ()
+) -> tuple[Caller, list[str | None] | None]:
     """Return who is calling with a token of one of these types, and what Redis holds under the keys `also`.
 
     That comes in the same round trip as what the guard needs; it is None when Redis is out of reach. Raises 401.
@@ -36,7 +38,7 @@ def authenticate(types: Sequence[str], also: Sequence[str] = ()) -> tuple[Caller
     claims = tokens.verify(bearer_token(request))
     if claims.type not in types:
         raise Unauthorized(f"This call needs a token of type {types[0]}.", code="token_wrong_type")
-    fetched = fills.prefetch([keys.blacklist(claims.jti), USERS.key(claims.user_id), *also])
+    fetched = fills.prefetch([keys.blacklist(claims.jti), USERS.key(claims.user_id), *also(claims)])
     caller = _admit(claims, fetched)
     return caller, None if fetched is None else fetched[2:]
 

@@ -18,18 +18,19 @@ from typing import Any, TypeVar, cast
 from pydantic import BaseModel
 
 from webapp.auth.authenticate import administrator, authenticate
-from webapp.auth.guard import Administrator, Caller
+from webapp.auth.guard import Administrator, Caller, Claims
 from webapp.auth.tokens import ACCESS
 from webapp.cache.fills import Prefetched
 from webapp.cache.kinds import Kind
 from webapp.database import db
 from webapp.http.api import BEARER, PUBLIC, describe
 from webapp.http.errors import Problem
+from webapp.http.rate_limits import Limit, rate_limits
 
 Called = Callable[..., Any]
 View = TypeVar("View", bound=Called)
 
-NOT_IN_THE_PATH = ("caller", "json", "query", "headers", "prefetched")
+NOT_IN_THE_PATH = ("caller", "json", "query", "headers", "prefetched", "allowance")
 
 
 def endpoint(
@@ -38,12 +39,14 @@ def endpoint(
     tag: str,
     tokens: Sequence[str] = (ACCESS,),
     also: tuple[str, Kind] | None = None,
+    limit: Limit | None = None,
 ) -> Callable[[View], View]:
     """Declare a view that answers with a document of this form, or by status (None: no body), and may refuse with these
     `problems`, besides those that follow from its signature.
 
     `also` names a parameter of the path that is the id of a cached kind: what Redis holds of it is fetched in the round
-    trip that authenticates the caller, and handed over as `prefetched`.
+    trip that authenticates the caller, and handed over as `prefetched`. So is what the caller has left of a `limit`, as
+    `allowance`.
     """
     by_status = answers if isinstance(answers, Mapping) else {200: answers}
 
@@ -53,7 +56,7 @@ def endpoint(
         told = {*problems, *_problems_of(parameters)}
         heeded = parameters["headers"].annotation.answers if "headers" in parameters else {}
         called = describe(view, {**by_status, **heeded}, told, security=BEARER if who else PUBLIC, tag=tag)
-        route = _settled(_guarded(called, who, tokens, also) if who else called)
+        route = _settled(_guarded(called, who, tokens, also, limit) if who else called)
         route.is_guarded = who is not None  # type: ignore[attr-defined]
         return cast(View, route)
 
@@ -73,15 +76,22 @@ def _problems_of(parameters: Mapping[str, inspect.Parameter]) -> set[int]:
     return told
 
 
-def _guarded(view: Called, who: type[Caller], tokens: Sequence[str], also: tuple[str, Kind] | None) -> Called:
+def _guarded(
+    view: Called, who: type[Caller], tokens: Sequence[str], also: tuple[str, Kind] | None, limit: Limit | None
+) -> Called:
     """Let callers in before anything else of the request is looked at."""
 
     @wraps(view)
     def guarded(**path: Any) -> Any:
-        thing = (also[1], path[also[0]]) if also else None
-        caller, found = authenticate(tokens, [thing[0].key(thing[1])] if thing else [])
-        if thing:
-            path["prefetched"] = Prefetched(*thing, found)
+        def keys(claims: Claims) -> list[str]:
+            of_kind = [also[1].key(path[also[0]])] if also else []
+            return of_kind + ([rate_limits().key(limit, claims.user_id)] if limit else [])
+
+        caller, found = authenticate(tokens, keys)
+        if limit:
+            path["allowance"] = rate_limits().allowance(limit, caller.user.id, found and found[-1:])
+        if also:
+            path["prefetched"] = Prefetched(also[1], path[also[0]], found)
         return view(caller=administrator(caller) if who is Administrator else caller, **path)
 
     return guarded

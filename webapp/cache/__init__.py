@@ -5,7 +5,14 @@ Both houses stand on this room: the web process reads and fences, the worker war
 one file each), then ``coherence`` (who fences, and when).
 """
 
-from webapp.cache import coherence as coherence  # Its listeners are on db.session from now on.
-from webapp.cache.redis import init_redis as init_app
+from flask import Flask
 
-__all__ = ["init_app"]
+from webapp.cache import coherence as coherence  # Its listeners are on db.session from now on.
+from webapp.cache import unnoted
+from webapp.cache.redis import init_redis
+
+
+def init_app(app: Flask) -> None:
+    """Prepare the cache of `app`."""
+    init_redis(app)
+    unnoted.init_app(app)

@@ -1,64 +1,66 @@
-"""The listeners that keep the cache true: nobody calls an invalidation by hand.
+"""What keeps the cache true: nobody calls an invalidation by hand.
 
-A write is ``UPDATE`` → fence → ``COMMIT`` → fence → acknowledge → ask for a warm. These listeners do all but the
+A write is ``UPDATE`` → fence → ``COMMIT`` → publish, or fence → acknowledge → ask for a warm. Listeners do all but the
 first, for every session of `db.session`, in the web process and in the worker alike:
 
 1. *after_flush* notes what was written, with the versions that the database now holds (row locks are held from here
-   on).
+   on). Who writes a row by a statement of his own says so (`wrote`), and whoever does not is refused.
 2. *before_commit* flushes what is left (it runs before the commit-time flush), and fences. What Redis does not take is
    written down as a debt, in this same transaction.
-3. *after_transaction_end* fences again, when the connection to the database has been given back. The first fence may
-   have been evicted, or have expired, while the commit took its time. If Redis does not take this one, the writer waits
-   until the change may be acknowledged all the same (see `debts`).
+3. *after_transaction_end* publishes the rows just committed, and fences the rest, when the connection to the database
+   has been given back. The first fence may have been evicted, or have expired, while the commit took its time. If Redis
+   does not take this one, the writer waits until the change may be acknowledged all the same (see `debts`).
 
 A write that changes nothing, because the client repeats it, is a promise all the same: whoever did it first may have
 died between its COMMIT and its fence. So it is *confirmed*: it goes through the whole procedure at the versions that
-it has read.
+it has read. It publishes nothing: it does not hold the row.
 
 The release of a savepoint fires the same events. It is acknowledged to nobody, so only the end of the outermost
 transaction counts; but *before_commit* fences at each, because a COMMIT that releases an open savepoint looks the same
 from here, and a fence too early only costs a round trip. A rollback leaves the first fence to expire, and so does a
-COMMIT that failed, because its outcome is unknown.
+COMMIT that failed, because its outcome is unknown. What was written before a savepoint was rolled back is fenced, and
+not published: it may not be there.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
 import structlog
 from redis import RedisError
-from sqlalchemy import event
-from sqlalchemy.orm import ORMExecuteState, Session, SessionTransaction, UOWTransaction
+from redis.exceptions import ConnectionError as RedisConnectionError
+from sqlalchemy import event, inspect
+from sqlalchemy.orm import Session, SessionTransaction, UOWTransaction
 
 from webapp.cache import warm_requests
 from webapp.cache.debts import Owed, owe
-from webapp.cache.kinds import Changes, Kind, VersionsById
+from webapp.cache.entries import Call, Row, new_writer_token
+from webapp.cache.kinds import Change, Changes, Kind, VersionsById
 from webapp.cache.redis import get_cache
 from webapp.clock import boottime
 from webapp.database import db, timeline_of
+from webapp.models import Base
 
 log = structlog.get_logger(__name__)
 
 PENDING = "coherence.pending"
-CHANGES_NOTHING_CACHED = "changes_nothing_cached"
-
-NOT_NOTICED = {CHANGES_NOTHING_CACHED: True, "synchronize_session": False}
-"""Execution options of a bulk write of columns that are not cached, whose rows the session does not hold."""
-
-
-class BulkWriteRefused(RuntimeError):
-    """A bulk insert, update or delete of a cached model: it would bump no version and fence nothing."""
 
 
 @dataclass
 class Pending:
-    """What a transaction has to fence, and what has become of it so far."""
+    """What a transaction has to fence and may publish, and what has become of it so far.
+
+    `token` stands while the fence before the COMMIT does that was made with it.
+    """
 
     floors: dict[str, int] = field(default_factory=dict)
+    rows: dict[str, Row] = field(default_factory=dict)
+    token: str = ""
     timeline: str | None = None
     turned: set[str] = field(default_factory=set)
     debts: list[str] = field(default_factory=list)
+    along: list[tuple[Call, Callable[[], None]]] = field(default_factory=list)
     committed_at: float | None = None
 
     def add(self, kinds: Iterable[Kind], versions: VersionsById) -> None:
@@ -67,25 +69,65 @@ class Pending:
             key = kind.key(id)
             self.floors[key] = max(version, self.floors.get(key, 0))
 
+    def add_rows(self, kinds: Iterable[Kind], changes: Changes) -> None:
+        """Have written rows published, as far as they are all that something of these kinds is made of."""
+        for kind, change in product([kind for kind in kinds if kind.entry], changes):
+            if not change.is_deleted:
+                self.rows[kind.key(change.row.id)] = kind.row(change.row)
 
-def confirm(session: Session, unchanged: Any) -> None:
+    def published(self) -> dict[str, Row]:
+        """Return the rows that are still the last word of this transaction."""
+        return {key: row for key, row in self.rows.items() if row.entry.version == self.floors[key]}
+
+
+def wrote(session: Session, model: type[Base], *changes: Change) -> None:
+    """Note rows that this transaction has written by statements of its own, and holds locked from now on.
+
+    Their versions have risen, as they do with a flush.
+    """
+    for version, kinds in get_cache().kinds.by_version():
+        if version.model is model:
+            _pending(session).add(kinds, version.of_changed(session, changes))
+            _pending(session).add_rows(kinds, changes)
+
+
+def read_under(session: Session, timeline: str | None) -> None:
+    """Note the timeline of the database, which a statement of this transaction has read: nobody need ask again."""
+    _pending(session).timeline = timeline
+
+
+def call_along(session: Session, call: Call, otherwise: Callable[[], None]) -> None:
+    """Have a script called after the commit, in the round trip that publishes; `otherwise` if there is none."""
+    _pending(session).along.append((call, otherwise))
+
+
+def confirm(session: Session, model: type[Base], unchanged: Any) -> None:
     """Fence, with the next commit, what is cached of a row, at the version that this transaction has read."""
     for version, kinds in get_cache().kinds.by_version():
-        if isinstance(unchanged, version.model):
-            _pending(session).add(kinds, version.of_unchanged(session, [(unchanged, False)]))
+        if version.model is model:
+            _pending(session).add(kinds, version.of_unchanged(session, unchanged))
 
 
 @event.listens_for(db.session, "after_flush")
 def _note(session: Session, _context: UOWTransaction) -> None:
-    changed: Changes = [
-        *((obj, False) for obj in session.new),
-        *((obj, False) for obj in session.dirty if session.is_modified(obj)),
-        *((obj, True) for obj in session.deleted),
+    changes = [
+        *(Change(obj, None) for obj in session.new),
+        *(Change(obj, _changed_columns(obj)) for obj in session.dirty if session.is_modified(obj)),
+        *(Change(obj, None, is_deleted=True) for obj in session.deleted),
     ]
-    for version, kinds in get_cache().kinds.by_version():
-        of_model = [(obj, is_deleted) for obj, is_deleted in changed if isinstance(obj, version.model)]
-        if of_model:
-            _pending(session).add(kinds, version.of_changed(session, of_model))
+    for model in dict.fromkeys(version.model for version, _ in get_cache().kinds.by_version()):
+        if of_model := [change for change in changes if isinstance(change.row, model)]:
+            wrote(session, model, *of_model)
+
+
+def _changed_columns(obj: Any) -> set[str]:
+    return {attribute.key for attribute in inspect(obj).attrs if attribute.history.has_changes()}
+
+
+@event.listens_for(db.session, "after_soft_rollback")
+def _publish_nothing_of_before(session: Session, _previous: SessionTransaction) -> None:
+    if session.in_transaction():
+        _pending(session).rows.clear()
 
 
 @event.listens_for(db.session, "before_commit")
@@ -95,9 +137,10 @@ def _fence_before_commit(session: Session) -> None:
     if not pending.floors:
         return
     connection = session.connection()
-    pending.timeline = timeline_of(connection)
+    if pending.timeline is None:
+        pending.timeline = timeline_of(connection)
     # Not those of a savepoint before: it may have been rolled back.
-    pending.debts = [] if _fenced(pending, "fence_before_commit") else owe(connection, pending.floors)
+    pending.debts = [] if _fenced_before(pending) else owe(connection, pending.floors)
 
 
 @event.listens_for(db.session, "after_commit")
@@ -114,29 +157,16 @@ def _fence_after_commit(session: Session, transaction: SessionTransaction) -> No
     if pending is None or pending.committed_at is None or not pending.floors:
         return
     cache = get_cache()
-    if _fenced(pending, "fence_after_commit"):
+    if _published(pending) or _fenced(pending):
         if pending.debts:
             cache.debts.forget(pending.debts)
     else:
         cache.trust.watch()  # A process that only writes need not wait each time, if it does.
         owed = Owed(pending.floors, pending.timeline, pending.debts, pending.committed_at)
         cache.debts.wait(owed, may_try=lambda: not cache.trust.is_out_of_reach)
+    for _, otherwise in pending.along:
+        otherwise()
     warm_requests.ask(pending.turned)
-
-
-@event.listens_for(db.session, "do_orm_execute")
-def _refuse_bulk_write(state: ORMExecuteState) -> None:
-    if not (state.is_insert or state.is_update or state.is_delete):
-        return
-    table = getattr(state.statement, "table", None)
-    # Equal, not the same: update(Model) carries an annotated copy of the model's table.
-    written = [kind.version.model for kind in get_cache().kinds if table == kind.version.model.__table__]
-    if written and not state.execution_options.get(CHANGES_NOTHING_CACHED):
-        raise BulkWriteRefused(
-            f"A bulk insert, update or delete of {written[0].__name__} bumps no version and fences no cached entry. "
-            "Change the objects one by one, or, if no column that is shown changes, say so with "
-            f"execution_options({CHANGES_NOTHING_CACHED}=True)."
-        )
 
 
 def _pending(session: Session) -> Pending:
@@ -144,7 +174,42 @@ def _pending(session: Session) -> Pending:
     return pending
 
 
-def _fenced(pending: Pending, operation: str) -> bool:
+def _fenced_before(pending: Pending) -> bool:
+    """Fence with a token, and say whether Redis took it. Sent once more, it is sent with another token."""
+    cache, rows, pending.token = get_cache(), pending.published(), ""
+    if cache.trust.is_out_of_reach:
+        return False
+    try:
+        try:
+            token = new_writer_token()
+            pending.turned |= cache.entries.fence_once(pending.floors, pending.timeline, rows, token)
+        except RedisConnectionError:  # The server may have closed a connection that was idle.
+            token = new_writer_token()
+            pending.turned |= cache.entries.fence_once(pending.floors, pending.timeline, rows, token)
+    except RedisError as error:
+        cache.trust.doubt(error, operation="fence_before_commit")
+        return False
+    pending.token = token
+    return True
+
+
+def _published(pending: Pending) -> bool:
+    """Publish what was committed, and say whether Redis took it. If not, whatever became of it, it is fenced."""
+    cache, rows = get_cache(), pending.published()
+    if not rows or not pending.token or cache.trust.is_out_of_reach:
+        return False
+    try:
+        along = [call for call, _ in pending.along]
+        outcome = cache.entries.publish(pending.floors, rows, pending.token, pending.timeline, along)
+    except RedisError as error:
+        log.info("not_published", keys=len(rows), error=type(error).__name__)
+        return False
+    pending.turned = (pending.turned | outcome.turned) - outcome.published
+    pending.along.clear()
+    return True
+
+
+def _fenced(pending: Pending) -> bool:
     """Fence, and say whether Redis took it. While it is known to be out of reach, nobody waits for it to say no."""
     cache = get_cache()
     if cache.trust.is_out_of_reach:
@@ -152,6 +217,6 @@ def _fenced(pending: Pending, operation: str) -> bool:
     try:
         pending.turned |= cache.entries.fence(pending.floors, pending.timeline)
     except RedisError as error:
-        cache.trust.doubt(error, operation=operation)
+        cache.trust.doubt(error, operation="fence_after_commit")
         return False
     return True

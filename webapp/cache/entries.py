@@ -7,8 +7,8 @@ A key is in one of three states:
 * **value(version, body)**: the row at that version.
 * **pending(floor, holder)**: do not serve. Only a row of version >= floor may be put here, and only by `holder`.
 
-A write does ``UPDATE`` → `fence(v)` → ``COMMIT`` → `fence(v)` → acknowledge. A fill does `lease` → load the row in a
-transaction begun after the lease → `put`. What each part prevents:
+A write does ``UPDATE`` → `fence(v, token)` → ``COMMIT`` → `publish(v, body, token)` → acknowledge. A fill does `lease`
+→ load the row in a transaction begun after the lease → `put`. What each part prevents:
 
 1. *A slow reader.* It misses, loads version 1, and sleeps. A writer commits version 2 and fences. The reader's `put`
    meets pending(2) and is refused: 1 < 2, and the fence took its lease.
@@ -17,6 +17,11 @@ transaction begun after the lease → `put`. What each part prevents:
 3. *A read between commit and fence.* The first fence, before the commit, has already taken the old value away.
 4. *A fill between the first fence and the commit.* It loads the old row, and its version is below the floor.
 5. *A lease that outlives a flush.* Lease tokens are random, so that no later lease is mistaken for an earlier one.
+6. *A writer that is slow to publish.* It has committed version 2 and sleeps; another one commits version 3. The first
+   one's `publish` does not find its token any more, and only fences: 2 < 3, which changes nothing.
+
+Who publishes must hold the lock of the row from before its fence until its COMMIT, must have seen its fence accepted,
+and must know that the COMMIT was: tests/coherence/test_model.py has a run for each that ends with an old value.
 
 Each operation is atomic in Redis: a Lua script on one key, or a plain MGET. Many keys go in one pipeline, which is one
 round trip. Nothing here knows Flask or SQL. The operations raise `redis.RedisError` and leave the decision to the
@@ -24,11 +29,13 @@ caller.
 """
 
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from redis import ResponseError
 from redis.exceptions import ConnectionError as RedisConnectionError
+
+from webapp.cache import scripts
 
 PENDING_TTL_MS = 10_000
 """How long a fence or a lease stands, in ms. Longer than any database transaction may last (see `webapp.database`)."""
@@ -37,6 +44,9 @@ BELOW_EVERY_FLOOR = -1
 
 DELETED = 2**53 - 1
 """A version above every version: the floor of a row that is gone. The largest integer that Lua holds exactly."""
+
+WRITER = "w"
+"""What the tokens of writers begin with: a reader may take over from one that has fenced and does not come back."""
 
 HEADER_LENGTH = 63
 """More characters than state, stamp and version take together."""
@@ -53,11 +63,29 @@ Floors = Mapping[str, int]
 """By key: no lower version than this may be served."""
 
 
+class Row(NamedTuple):
+    """A row that a writer publishes: as it is cached, and for how long, in s."""
+
+    entry: Entry
+    ttl_s: int
+
+
+class Outcome(NamedTuple):
+    """What has become of a write in the cache: the keys that were not yet fenced, and those that have the row now."""
+
+    turned: set[str]
+    published: set[str]
+
+
 class Held(NamedTuple):
     """What a key holds: "absent", "value" or "pending", and the version or the floor (-1 when absent)."""
 
     state: str
     version: int
+
+
+Call = tuple[str, str, tuple[Any, ...]]
+"""A script, the key that it is called for, and its arguments."""
 
 
 class Commands(Protocol):
@@ -75,76 +103,14 @@ class Stamps(Protocol):
     def under(self, timeline: str) -> str: ...
 
 
-# A stored string is "v|stamp|version|body" or "p|stamp|floor|holder". Whatever does not match, is of another Redis
-# type or carries another stamp counts as absent and is overwritten. `state` returns kind, number, rest, and the
-# number as it is written.
-_STATE = """
-local function state(key, stamp)
-  local raw = redis.pcall('GET', key)
-  if type(raw) ~= 'string' then
-    if type(raw) == 'table' and raw.err then redis.call('DEL', key) end
-    return nil
-  end
-  local kind, at, number, rest = string.match(raw, '^([vp])|([^|]*)|(%d+)|(.*)$')
-  if kind == nil or at ~= stamp then return nil end
-  return kind, tonumber(number), rest, number
-end
-"""
-
-# `allow-oom` is only for the fence: a Redis whose memory is full must still forget an old value. A fence that finds its
-# floor there already stands for its whole time anew: another write, which failed, may have left it a while ago.
-_FENCE = (
-    "#!lua flags=allow-oom\n"
-    + _STATE
-    + """
-local kind, number = state(KEYS[1], ARGV[1])
-if kind ~= nil and number >= tonumber(ARGV[2]) then
-  if kind == 'p' then redis.call('PEXPIRE', KEYS[1], ARGV[3]) end
-  return 0
-end
-redis.call('SET', KEYS[1], 'p|' .. ARGV[1] .. '|' .. ARGV[2] .. '|', 'PX', ARGV[3])
-if kind == 'p' then return 0 end
-return 1
-"""
-)
-
-# Several keys may be leased with one token, so a key held by it is granted again; but no lease is ever *sent* twice: a
-# first copy that is executed late, on a key that was lost, would let the row in that was loaded long before. A lease on
-# a fenced key lasts as long as the fence: readers must not keep the fence of a write that failed standing for ever.
-_LEASE = (
-    "#!lua\n"
-    + _STATE
-    + """
-local kind, _, rest, number = state(KEYS[1], ARGV[1])
-if kind == 'v' then return 0 end
-if kind == 'p' and rest ~= '' and rest ~= ARGV[2] then return 0 end
-local held = 'p|' .. ARGV[1] .. '|' .. (number or '0') .. '|' .. ARGV[2]
-if kind == 'p' then redis.call('SET', KEYS[1], held, 'KEEPTTL') else redis.call('SET', KEYS[1], held, 'PX', ARGV[3]) end
-return 1
-"""
-)
-
-# A holder that comes with too old a row gives its lease back, so that the next reader need not wait for it to expire.
-_PUT = (
-    "#!lua\n"
-    + _STATE
-    + """
-local kind, number, rest, floor = state(KEYS[1], ARGV[1])
-if kind == nil then return 0 end
-if kind == 'p' and rest ~= ARGV[5] then return 0 end
-if tonumber(ARGV[2]) < number then
-  if kind == 'p' then redis.call('SET', KEYS[1], 'p|' .. ARGV[1] .. '|' .. floor .. '|', 'KEEPTTL') end
-  return 0
-end
-redis.call('SET', KEYS[1], 'v|' .. ARGV[1] .. '|' .. ARGV[2] .. '|' .. ARGV[4], 'PX', ARGV[3])
-return 1
-"""
-)
-
-
 def new_lease_token() -> str:
     """Make a lease token: random, because a counter that restarts after a flush would let an old fill match."""
     return secrets.token_hex(8)
+
+
+def new_writer_token() -> str:
+    """Make the token of a writer that is about to fence: another one for each attempt, as for a lease."""
+    return WRITER + secrets.token_hex(8)
 
 
 def parse(raw: str | None, stamp: str) -> Entry | None:
@@ -175,33 +141,68 @@ class Entries:
         """Read many keys in one round trip; None where there is no value to serve."""
         return [self.parse(raw) for raw in self._client.mget(keys)] if keys else []
 
-    def lease(self, keys: Iterable[str], token: str, timeline: str | None = None) -> list[bool]:
+    def lease(
+        self, keys: Iterable[str], token: str, timeline: str | None = None, *, from_writers: bool = False
+    ) -> list[bool]:
         """Ask for the right to fill each key, with a token that was never sent before.
 
-        False: it has a value, or somebody else is filling it.
+        False: it has a value, or somebody else is filling it. `from_writers` takes the right over from a writer.
         """
-        return self._run(_LEASE, timeline, [(key, (token, PENDING_TTL_MS)) for key in keys])
+        arguments = (token, PENDING_TTL_MS, WRITER if from_writers else "")
+        return [answer == 1 for answer in self._run([(scripts.LEASE, key, arguments) for key in keys], timeline)]
 
     def put(self, entries: Mapping[str, Entry], ttl_s: int, token: str = "", timeline: str | None = None) -> list[bool]:
         """Store entries for `ttl_s` seconds: under the lease `token`, or, without one, in place of an older value."""
         ttl_ms = ttl_s * 1000
-        return self._run(_PUT, timeline, [(k, (e.version, ttl_ms, e.body, token or "-")) for k, e in entries.items()])
+        calls = [(scripts.PUT, k, (e.version, ttl_ms, e.body, token or "-")) for k, e in entries.items()]
+        return [answer == 1 for answer in self._run(calls, timeline)]
 
     def give_back(self, keys: Iterable[str], token: str, timeline: str | None = None) -> None:
         """Give leases back that come to nothing, so that the next reader need not wait for them to expire."""
-        self._run(_PUT, timeline, [(key, (BELOW_EVERY_FLOOR, PENDING_TTL_MS, "", token)) for key in keys])
+        self._run([(scripts.PUT, key, (BELOW_EVERY_FLOOR, PENDING_TTL_MS, "", token)) for key in keys], timeline)
 
     def fence(self, floors: Floors, timeline: str | None = None) -> set[str]:
         """Forbid every version below the floor of each key. Return the keys that were not yet fenced.
 
         Asked for once more when the connection turns out to be broken: a fence may be executed late and twice.
         """
-        calls = [(key, (floor, PENDING_TTL_MS)) for key, floor in floors.items()]
         try:
-            turned = self._run(_FENCE, timeline, calls)
+            return self.fence_once(floors, timeline)
         except RedisConnectionError:
-            turned = self._run(_FENCE, timeline, calls)
-        return {key for key, was_open in zip(floors, turned, strict=True) if was_open}
+            return self.fence_once(floors, timeline)
+
+    def fence_once(
+        self, floors: Floors, timeline: str | None = None, held: Container[str] = (), token: str = ""
+    ) -> set[str]:
+        """Do the same, asked once. The keys `held` nobody may fill but who has `token`, which was never sent before."""
+        calls = [
+            (scripts.FENCE, key, (floor, PENDING_TTL_MS, token if key in held else "")) for key, floor in floors.items()
+        ]
+        answers = self._run(calls, timeline)
+        return {key for key, answer in zip(floors, answers, strict=True) if answer == 1}
+
+    def publish(
+        self,
+        floors: Floors,
+        rows: Mapping[str, Row],
+        token: str,
+        timeline: str | None = None,
+        along: Sequence[Call] = (),
+    ) -> Outcome:
+        """Put committed rows, of the version of their floors, over the fences with this token, which were accepted.
+
+        The keys without a row, and those that are not under the token any more, are fenced. Sent once: whoever gets no
+        answer fences instead. What is to be called `along` with it goes in the same round trip.
+        """
+        calls: list[Call] = []
+        for key, floor in floors.items():
+            if (row := rows.get(key)) is not None:
+                calls.append((scripts.PUBLISH, key, (floor, PENDING_TTL_MS, token, row.entry.body, row.ttl_s * 1000)))
+            else:
+                calls.append((scripts.FENCE, key, (floor, PENDING_TTL_MS, "")))
+        answers = dict(zip(floors, self._run(calls, timeline, along), strict=True))
+        turned, published = ({key for key, answer in answers.items() if answer == kind} for kind in (1, 2))
+        return Outcome(turned, published)
 
     def held(self, keys: Sequence[str]) -> list[Held]:
         """Say of each key what it holds, without fetching the bodies. One round trip."""
@@ -221,13 +222,16 @@ class Entries:
             return Held("absent", -1)
         return Held("value" if parts[0] == "v" else "pending", int(parts[2]))
 
-    def _run(self, script: str, timeline: str | None, calls: Sequence[tuple[str, tuple[Any, ...]]]) -> list[bool]:
+    def _run(self, calls: Sequence[Call], timeline: str | None, along: Sequence[Call] = ()) -> list[Any]:
         if not calls:
             return []
         stamp = self._stamp.text if timeline is None else self._stamp.under(timeline)
         # EVAL with the source, not EVALSHA: a restarted or flushed server has forgotten its scripts, and a pipeline
         # cannot answer NOSCRIPT by sending them again.
         pipeline = self._client.pipeline(transaction=False)
-        for key, arguments in calls:
+        for script, key, arguments in calls:
             pipeline.eval(script, 1, key, stamp, *arguments)
-        return [answer == 1 for answer in pipeline.execute()]
+        for script, key, arguments in along:
+            pipeline.eval(script, 1, key, *arguments)
+        answers: list[Any] = pipeline.execute()
+        return answers[: len(calls)]

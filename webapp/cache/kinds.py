@@ -7,16 +7,17 @@ are registered, and needs to know nothing else of them.
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import orjson
 from pydantic import TypeAdapter
 from sqlalchemy import Connection, select
 from sqlalchemy.orm import Session
 
-from webapp.cache.entries import DELETED, Entry
+from webapp.cache.entries import DELETED, Entry, Row
 from webapp.models import Base, is_id
 
 MISSING = Entry(version=0, body="")
@@ -26,8 +27,23 @@ MISSING_TTL_S = 30
 
 WORDS = ("title", "description", "examples")
 
-Changes = Sequence[tuple[Any, bool]]
-"""Objects that a transaction has written, each with whether it was deleted."""
+
+class Change(NamedTuple):
+    """A row that a transaction has written, as it is now.
+
+    columns: the names of those that changed; None if the row is new.
+    """
+
+    row: Any
+    columns: AbstractSet[str] | None
+    is_deleted: bool = False
+
+    def touches(self, *columns: str) -> bool:
+        """Say whether the row is new or gone, or one of these columns has changed."""
+        return self.columns is None or self.is_deleted or not self.columns.isdisjoint(columns)
+
+
+Changes = Sequence[Change]
 
 VersionsById = Mapping[str, int]
 
@@ -45,8 +61,8 @@ class Version(Protocol):
     def of_changed(self, session: Session, changes: Changes) -> VersionsById:
         """Return what changed rows fence: the version that each thing has from now on. Asked inside the flush, once."""
 
-    def of_unchanged(self, session: Session, unchanged: Changes) -> VersionsById:
-        """Return the versions that things have as a transaction reads them: a repeated write left their rows alone."""
+    def of_unchanged(self, session: Session, row: Any) -> VersionsById:
+        """Return the versions that things have as a transaction reads them: a repeated write left this row alone."""
 
     def changed_since(self, connection: Connection, since: datetime) -> Iterable[tuple[str, int]]:
         """Return id and version of everything that changed at or after a time."""
@@ -60,9 +76,11 @@ class RowVersion:
 
     def of_changed(self, _session: Session, changes: Changes) -> VersionsById:
         """Return the versions of rows as they are after the flush."""
-        return {row.id: DELETED if is_deleted else row.version for row, is_deleted in changes}
+        return {change.row.id: DELETED if change.is_deleted else change.row.version for change in changes}
 
-    of_unchanged = of_changed
+    def of_unchanged(self, _session: Session, row: Any) -> VersionsById:
+        """Return the version of a row as it was read."""
+        return {row.id: row.version}
 
     def changed_since(self, connection: Connection, since: datetime) -> Iterable[tuple[str, int]]:
         """Return id and version of every row that changed at or after a time."""
@@ -82,6 +100,7 @@ class Kind:
     name: for the logs. prefix: what its Redis keys begin with, up to a colon that is the only one.
     version: the model whose changes fence it, and how it is numbered.
     load: the entries of many ids, in one SELECT of columns; an id without a row is left out.
+    entry: the same of a row that was just written, if the row is all that it is made of: its writer publishes it.
     shape: the types that a body is made from and parsed to. What was cached with other shapes counts as absent.
     layout: raised when a body is made otherwise from the same shapes.
     is_id: whether a text may be an id, and not what somebody else keeps under such a key.
@@ -89,6 +108,7 @@ class Kind:
     is_exact: whether two loads at one version give the same body.
     is_warmed: whether the worker warms it after a change, and renews what is read before it expires.
     first_reads: the ids that a user who has just logged in will read.
+    shown_with: of an entry, the kind and the ids of what it is shown together with: warmed with it.
     """
 
     name: str
@@ -101,11 +121,19 @@ class Kind:
     is_id: Callable[[str], bool] = is_id
     is_exact: bool = True
     is_warmed: bool = False
+    entry: Callable[[Any], Entry] | None = None
     first_reads: Callable[[Connection, str], Iterable[str]] = no_reads
+    shown_with: Callable[[Entry], tuple["Kind", Iterable[str]]] | None = None
 
     def key(self, id: str) -> str:
         """Return the Redis key of an id."""
         return f"{self.prefix}{id}"
+
+    def row(self, written: Any) -> Row:
+        """Return what is published of a row that was just written. Only of a kind that has `entry`."""
+        assert self.entry is not None
+        entry = self.entry(written)
+        return Row(entry, self.ttl_s() if entry.body else MISSING_TTL_S)
 
 
 class Kinds:

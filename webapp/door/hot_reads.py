@@ -2,11 +2,12 @@
 
 A read is answered here, with 200 or 304, when everything about it is sure: the token was verified in this process
 before, the guard accepts the caller, Redis is believed, and what is asked for is in the cache and the caller's. It
-costs one MGET of blacklist, user and thing, which reads of the same moment share. Every miss, every refusal and
-whatever is unusual about a request is left to Flask, which asks the same guard.
+costs one MGET of blacklist, user and thing, which reads of the same moment share; a list, and the session that goes on,
+cost another one, of sessions. Every miss, every refusal and whatever is unusual about a request is left to Flask, which
+asks the same guard.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -24,10 +25,10 @@ from webapp.cache.kinds import Kind
 from webapp.cache.redis import cache_of
 from webapp.door.answers import NO_STORE, json
 from webapp.door.asgi import Answer, Scope, encoded
-from webapp.driving import cached_sessions
+from webapp.driving import cached_lists, cached_sessions
 from webapp.driving.answers import private_headers
 from webapp.driving.cached_lists import SESSION_LISTS
-from webapp.driving.cached_sessions import SESSIONS
+from webapp.driving.cached_sessions import SESSIONS, CachedSession
 from webapp.http.conditional import etag, is_listed
 
 API = "/api/v1"
@@ -39,17 +40,24 @@ BEARER = b"Bearer "
 
 
 class HotRead(NamedTuple):
-    """A call that may be hot: of which kind it shows something, and how. None leaves it to Flask."""
+    """A call that may be hot: of which kind it shows something, and how. None leaves it to Flask.
+
+    needs: the sessions that are fetched, too, and shown with it.
+    """
 
     kind: Kind
-    show: Callable[[Entry, CachedUser, str | None], Answer | None]
+    show: Callable[[Entry, CachedUser, str | None, Sequence[Entry | None]], Answer | None]
+    needs: Callable[[Entry], Sequence[str]] | None = None
 
 
 PRIVATE = encoded(private_headers(Source.HIT))
 
 
-def _show_session(entry: Entry, user: CachedUser, if_none_match: str | None) -> Answer | None:
-    session = cached_sessions.parse(entry)
+def _show_session(entry: Entry, user: CachedUser, if_none_match: str | None, *_: object) -> Answer | None:
+    return _shown(cached_sessions.parse(entry), user, if_none_match)
+
+
+def _shown(session: CachedSession | None, user: CachedUser, if_none_match: str | None) -> Answer | None:
     if session is None or not session.is_visible_to(user.id):
         return None
     headers = [(b"ETag", etag(session.version).encode()), *PRIVATE]
@@ -58,16 +66,41 @@ def _show_session(entry: Entry, user: CachedUser, if_none_match: str | None) -> 
     return json(session.json.encode(), headers)
 
 
-def _show_list(entry: Entry, _user: CachedUser, _if_none_match: str | None) -> Answer | None:
-    return json(entry.body.encode(), PRIVATE) if entry.body else None
+def _show_active(
+    _list: Entry, user: CachedUser, if_none_match: str | None, sessions: Sequence[Entry | None]
+) -> Answer | None:
+    session = cached_sessions.parse(sessions[0]) if sessions and sessions[0] is not None else None
+    return _shown(session, user, if_none_match) if session is not None and session.goes_on else None
 
 
-def _show_user(_entry: Entry, user: CachedUser, _if_none_match: str | None) -> Answer | None:
+def _show_list(
+    entry: Entry, user: CachedUser, _if_none_match: str | None, sessions: Sequence[Entry | None]
+) -> Answer | None:
+    listed = cached_lists.parse(entry)
+    page = listed.shown(user.id, sessions) if listed is not None else None
+    return json(page.encode(), PRIVATE) if page is not None else None
+
+
+def _show_user(_entry: Entry, user: CachedUser, *_: object) -> Answer | None:
     return json(orjson.dumps(user.document), [NO_STORE])
 
 
+def _active_id(entry: Entry) -> Sequence[str]:
+    listed = cached_lists.parse(entry)
+    return [listed.active_id] if listed is not None and listed.active_id else []
+
+
+def _listed_ids(entry: Entry) -> Sequence[str]:
+    listed = cached_lists.parse(entry)
+    return listed.ids if listed is not None else []
+
+
 OF_ONE = HotRead(SESSIONS, _show_session)
-OF_THE_CALLER = {f"{API}/sessions": HotRead(SESSION_LISTS, _show_list), f"{API}/users/me": HotRead(USERS, _show_user)}
+OF_THE_CALLER = {
+    f"{API}/sessions": HotRead(SESSION_LISTS, _show_list, _listed_ids),
+    f"{API}/sessions/active": HotRead(SESSION_LISTS, _show_active, _active_id),
+    f"{API}/users/me": HotRead(USERS, _show_user),
+}
 
 
 @lru_cache(maxsize=4096)  # Of 2 KiB each: the drivers whose apps call a process within a minute or so.
@@ -105,8 +138,15 @@ class HotReads:
         user, entry = user_in(found[1], stamp), parse(found[-1], stamp)
         if user is None or entry is None or decide(claims, found[0] is not None, user) is not Verdict.ACCEPTED:
             return None
+        beside = await self._sessions(read.needs(entry)) if read.needs else ()
         if_none_match = headers.get(b"if-none-match")
-        return read.show(entry, user, None if if_none_match is None else if_none_match.decode("latin-1"))
+        return read.show(entry, user, None if if_none_match is None else if_none_match.decode("latin-1"), beside)
+
+    async def _sessions(self, ids: Sequence[str]) -> Sequence[Entry | None]:
+        """Fetch sessions; none while there is trouble."""
+        found = await self._cache.shared.fetch([SESSIONS.key(id) for id in ids]) if ids else None
+        # The stamp of now: the connection may have been made anew, to another server.
+        return list(map(self._cache.entries.parse, found)) if found is not None else ()
 
     def _claims(self, headers: Mapping[bytes, bytes]) -> Claims | None:
         """Return what an access token says that was verified before."""

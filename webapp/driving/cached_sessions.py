@@ -1,9 +1,12 @@
-"""The cached driving session: its owner, and the JSON that `GET /sessions/{id}` answers, byte for byte."""
+"""The cached driving session: its owner, and the JSON that `GET /sessions/{id}` answers, byte for byte.
+
+A body is a head of fixed length (the owner's id, whether the drive is going on, how much of the JSON a list shows), and
+then the JSON.
+"""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import orjson
 from sqlalchemy import Connection, bindparam, select
 
 from webapp.cache import fills
@@ -11,10 +14,8 @@ from webapp.cache.entries import Entry
 from webapp.cache.fills import Source
 from webapp.cache.kinds import Kind, RowVersion
 from webapp.config import settings
-from webapp.database import read_connection
-from webapp.driving import queries
-from webapp.driving.documents import session_document
-from webapp.driving.schemas import SessionDocument
+from webapp.driving.documents import ROW_END, session_json
+from webapp.driving.schemas import SessionDocument, SessionRowDocument
 from webapp.models import DrivingSession
 from webapp.models.driving_session import ACTIVE
 
@@ -22,7 +23,8 @@ SESSION_CACHE_PREFIX = "session:"
 SESSION_CACHE_TTL = 300
 """How long a cached session lives, in s, unless the setting of this name says otherwise."""
 
-OWNER_LENGTH = 36
+OWNER_LENGTH, HEAD_LENGTH = 36, 42
+GOES_ON, HAS_ENDED = "a", "-"
 
 _TABLE = DrivingSession.__table__
 _COLUMNS = [_TABLE.c[name] for name in (*SessionDocument.model_fields, "deleted_at")]
@@ -35,34 +37,35 @@ class CachedSession(NamedTuple):
 
     owner_id: str
     version: int
+    goes_on: bool
+    row_length: str
     json: str
 
     def is_visible_to(self, user_id: str) -> bool:
         """Say whether a user may see the session: only its driver may. Asked on hits and misses alike."""
         return user_id == self.owner_id
 
+    @property
+    def row(self) -> str:
+        """The JSON that lists show of the session."""
+        return self.json[: int(self.row_length)] + ROW_END
+
 
 def parse(entry: Entry) -> CachedSession | None:
     """Return the session in an entry, or None if there is no such session."""
-    if not entry.body:
+    version, body = entry
+    if not body:
         return None
-    return CachedSession(entry.body[:OWNER_LENGTH], entry.version, entry.body[OWNER_LENGTH:])
+    goes_on = body[OWNER_LENGTH] == GOES_ON
+    return CachedSession(
+        body[:OWNER_LENGTH], version, goes_on, body[OWNER_LENGTH + 1 : HEAD_LENGTH], body[HEAD_LENGTH:]
+    )
 
 
 def get(session_id: str) -> tuple[CachedSession | None, Source]:
     """Return a session through the cache, and where it came from."""
     entry, source = fills.get(SESSIONS, session_id)
     return parse(entry), source
-
-
-def get_active(user_id: str) -> tuple[CachedSession | None, Source]:
-    """Return a driver's session that is going on."""
-    with read_connection() as connection:
-        session_id = queries.active_id(connection, user_id)
-    session, source = get(session_id) if session_id else (None, Source.MISS)
-    if session is None or orjson.loads(session.json)["status"] != ACTIVE:  # It may have ended since.
-        return None, source
-    return session, source
 
 
 def _load(connection: Connection, session_ids: Sequence[str]) -> dict[str, Entry]:
@@ -73,7 +76,9 @@ def _load(connection: Connection, session_ids: Sequence[str]) -> dict[str, Entry
 def _entry(row: Any) -> Entry:
     if row.deleted_at is not None:
         return Entry(row.version, "")
-    return Entry(row.version, row.user_id + orjson.dumps(session_document(row)).decode())
+    text, row_length = session_json(row)
+    goes_on = GOES_ON if row.status == ACTIVE else HAS_ENDED
+    return Entry(row.version, f"{row.user_id}{goes_on}{row_length:0{HEAD_LENGTH - OWNER_LENGTH - 1}}{text}")
 
 
 SESSIONS = Kind(
@@ -81,8 +86,9 @@ SESSIONS = Kind(
     prefix=SESSION_CACHE_PREFIX,
     version=RowVersion(DrivingSession),
     load=_load,
-    shape=(SessionDocument, CachedSession),
+    shape=(SessionDocument, SessionRowDocument, CachedSession),
     ttl_s=lambda: settings().session_cache_ttl,
     is_warmed=True,
-    first_reads=queries.newest_and_active,
+    layout=2,
+    entry=_entry,
 )

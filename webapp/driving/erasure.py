@@ -8,8 +8,8 @@ from redis import RedisError
 from sqlalchemy import Select, select, update
 
 from webapp.batches import BATCH, Budget, clear
-from webapp.cache.coherence import NOT_NOTICED
 from webapp.cache.redis import get_cache
+from webapp.cache.unnoted import NOT_NOTICED
 from webapp.clock import utcnow
 from webapp.database import db
 from webapp.driving.documents import WRITTEN

@@ -9,9 +9,8 @@ from collections.abc import Sequence
 
 from webapp.config import settings
 from webapp.driving.intake import MAX_BLOCKS_OF_BATCH
-from webapp.driving.schemas import ReadingDocument
 from webapp.http.rate_limits import Limit
-from webapp.readings.chunks import CHUNK_SEQS, block_of
+from webapp.readings.chunks import CHUNK_SEQS, Reading, block_of
 
 STARTS = Limit("starts", lambda: settings().ratelimit_starts_per_account)
 """Of drives that an account started, and of answers that are kept for it under keys of its own."""
@@ -22,11 +21,11 @@ IN_ORDER = 2
 """Blocks that a small batch in order touches. Each further one takes about as long as an upload of all it may hold."""
 
 
-def cost_of(batch: Sequence[ReadingDocument]) -> int:
+def cost_of(batch: Sequence[Reading]) -> int:
     """Return as how many readings a batch counts.
 
     All of them count, because those that are rejected or were there already take as long. A few that are scattered
     over many blocks count as all that these may hold: they are decoded, and encoded anew.
     """
-    blocks = min(len({block_of(reading.seq) for reading in batch}), MAX_BLOCKS_OF_BATCH)
+    blocks = min(len({block_of(reading["seq"]) for reading in batch}), MAX_BLOCKS_OF_BATCH)
     return max(len(batch), (blocks - IN_ORDER) * CHUNK_SEQS)

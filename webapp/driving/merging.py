@@ -1,4 +1,4 @@
-"""Merging readings into the chunks of a drive, and into its sums."""
+"""Merging readings into the chunks of a drive, and into the tree of sums over them."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -10,10 +10,9 @@ from webapp.driving import chunk_rows, sums
 from webapp.driving.chunk_rows import Chunk, Content
 from webapp.driving.sums import Sums
 from webapp.driving.tree_rows import TreeRows
-from webapp.models import DrivingSession
 from webapp.readings import chunks
 from webapp.readings.chunks import Reading
-from webapp.readings.partials import appended, partial
+from webapp.readings.partials import partial
 
 
 class Merged(NamedTuple):
@@ -23,12 +22,38 @@ class Merged(NamedTuple):
     fresh: dict[int, Reading]
 
 
-def last_block(session: DrivingSession) -> set[int]:
-    """Return the block of a drive's highest seq, as a set that is empty before the first reading."""
-    return set() if session.last_seq is None else {chunks.block_of(session.last_seq)}
+def stored(
+    connection: Connection, session_id: str, known: Sums | None, readings: Iterable[Reading]
+) -> dict[int, Chunk]:
+    """Read the chunks that readings fall into, and the last one, whose sums the tree needs."""
+    touched = {chunks.block_of(reading["seq"]) for reading in readings}
+    if known and known["last"] is not None:
+        touched.add(known["last"])
+    return chunk_rows.read(connection, session_id, touched) if touched else {}
 
 
-def merged(readings: Iterable[Reading], stored: Mapping[int, Chunk]) -> dict[int, Merged]:
+def merge(
+    connection: Connection, session_id: str, known: Sums | None, there: Mapping[int, Chunk], readings: Iterable[Reading]
+) -> tuple[Sums | None, list[Reading]]:
+    """Merge readings into the chunks that are `there` (see `stored`) and new ones.
+
+    Return the sums of a drive that has no tail, which `known` are until now; and the readings that are new.
+    """
+    blocks = _merged(readings, there)
+    if not blocks:
+        return known, []
+    contents = list(_contents(blocks))
+    chunk_rows.write(connection, session_id, contents, there)
+    partials = {content.block: content.partial for content in contents}
+    if known and known["last"] is not None:
+        partials.setdefault(known["last"], there[known["last"]].partial)
+    blobs = {block: chunk.data for block, chunk in there.items()} | {each.block: each.data for each in contents}
+    root = sums.rooted(TreeRows(connection, session_id, blobs), known, partials)
+    fresh = [reading for block in blocks.values() for reading in block.fresh.values()]
+    return sums.merged(known, root, len(fresh), len(blocks.keys() - there.keys()), max(blocks)), fresh
+
+
+def _merged(readings: Iterable[Reading], there: Mapping[int, Chunk]) -> dict[int, Merged]:
     """Put readings beside those that are stored, and return the blocks in which some are new.
 
     The first of two readings with one seq counts.
@@ -38,44 +63,14 @@ def merged(readings: Iterable[Reading], stored: Mapping[int, Chunk]) -> dict[int
         by_block[chunks.block_of(reading["seq"])].append(reading)
     blocks = {}
     for block, offered in by_block.items():
-        held = chunks.decode(stored[block].data) if block in stored else {}
+        held = chunks.decode(there[block].data) if block in there else {}
         fresh = {reading["seq"]: reading for reading in reversed(offered) if reading["seq"] not in held}
         if fresh:
             blocks[block] = Merged(held, fresh)
     return blocks
 
 
-def fresh_of(blocks: Mapping[int, Merged]) -> list[Reading]:
-    """Return the readings that are new."""
-    return [reading for block in blocks.values() for reading in block.fresh.values()]
-
-
-def write(
-    connection: Connection,
-    session: DrivingSession,
-    known: Sums | None,
-    stored: Mapping[int, Chunk],
-    blocks: Mapping[int, Merged],
-) -> Sums:
-    """Write blocks that have new readings, and return the drive's sums with these.
-
-    `known` are its sums until now, and `stored` its chunks, as far as these blocks and the last one are among them.
-    """
-    last, fresh = last_block(session), fresh_of(blocks)
-    is_in_order = blocks.keys() == last and all(reading["seq"] > (session.last_seq or 0) for reading in fresh)
-    contents = list(_contents(stored, blocks, is_in_order))
-    chunk_rows.write(connection, session.id, contents, stored)
-    if known and is_in_order:
-        return sums.grown(known, fresh)
-    lagging = {block: stored[block].partial for block in last if known and known["lags"]}
-    partials = {content.block: content.partial for content in contents}
-    blobs = {block: chunk.data for block, chunk in stored.items()} | {each.block: each.data for each in contents}
-    rows = TreeRows(connection, session.id, blobs)
-    return sums.changed(rows, known, lagging | partials, len(fresh), len(partials.keys() - stored.keys()))
-
-
-def _contents(stored: Mapping[int, Chunk], blocks: Mapping[int, Merged], is_in_order: bool) -> Iterator[Content]:
+def _contents(blocks: Mapping[int, Merged]) -> Iterator[Content]:
     for block, (held, fresh) in blocks.items():
         readings = held | fresh
-        summed_up = appended(stored[block].partial, list(fresh.values())) if is_in_order else partial(readings.values())
-        yield Content(block, len(readings), chunks.encode(readings), summed_up)
+        yield Content(block, len(readings), chunks.encode(readings), partial(readings.values()))

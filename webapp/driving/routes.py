@@ -6,30 +6,29 @@ from flask import Blueprint, Response, jsonify, url_for
 from webapp.auth import logins
 from webapp.auth.endpoint import endpoint
 from webapp.auth.guard import Caller
-from webapp.cache import fills
 from webapp.cache.fills import Prefetched, Source
 from webapp.database import db, read_connection
-from webapp.driving import cached_sessions, intake, limits, queries, sessions
+from webapp.driving import cached_lists, cached_sessions, compaction, intake, limits, queries, sessions
 from webapp.driving.answers import private_headers
-from webapp.driving.cached_lists import SESSION_LISTS, list_page
+from webapp.driving.cached_lists import list_page
 from webapp.driving.cached_sessions import SESSIONS, CachedSession
-from webapp.driving.documents import session_document
+from webapp.driving.documents import session_json
+from webapp.driving.reading_schemas import ReadingBatch, ReceiptDocument
 from webapp.driving.schemas import (
     ListQuery,
-    ReadingBatch,
-    ReceiptDocument,
     SessionChange,
     SessionDocument,
     SessionEnd,
     SessionListDocument,
     SessionStart,
 )
+from webapp.driving.session_rows import SessionRow
 from webapp.http import idempotency
 from webapp.http.conditional import IfMatch, IfNoneMatch, etag, mismatch
 from webapp.http.errors import NotFound
 from webapp.http.idempotency import IdempotencyKey
-from webapp.http.rate_limits import rate_limits
-from webapp.models import DrivingSession, is_id
+from webapp.http.rate_limits import Allowance, rate_limits
+from webapp.models import is_id
 
 blueprint = Blueprint("driving", __name__, url_prefix="/api/v1")
 TAG, JSON = "Driving sessions", "application/json"
@@ -65,18 +64,18 @@ def start_session(caller: Caller, json: SessionStart, headers: IdempotencyKey) -
 def list_sessions(caller: Caller, query: ListQuery) -> Response:
     """List the own drives, newest first."""
     if query.is_first_page():
-        entry, source = fills.get(SESSION_LISTS, caller.user.id)
-        return _private(Response(entry.body, mimetype=JSON), source)
+        page, source = cached_lists.get_first_page(caller.user.id)
+        return _private(Response(page, mimetype=JSON), source)
     with read_connection() as connection:
-        page = list_page(connection, queries.filtered(caller.user.id, query), query)
-    return _private(jsonify(page), Source.BYPASS)
+        found = list_page(connection, queries.filtered(caller.user.id, query), query)
+    return _private(jsonify(found), Source.BYPASS)
 
 
 @blueprint.get("/sessions/active")
 @endpoint(SessionDocument, 404, tag=TAG)
 def get_active_session(caller: Caller, headers: IfNoneMatch) -> Response:
     """Return the drive that is going on."""
-    session, source = cached_sessions.get_active(caller.user.id)
+    session, source = cached_lists.get_active(caller.user.id)
     if session is None:
         raise NotFound("No drive is active.", code="no_active_session")
     return _read(caller, session, source, headers)
@@ -108,6 +107,7 @@ def end_session(caller: Caller, session_id: str, json: SessionEnd, headers: IfMa
     session = _locked(caller, session_id, headers)
     sessions.end(session, json.ended_at)
     db.session.commit()
+    compaction.ask(session)
     return _session_response(session)
 
 
@@ -121,15 +121,19 @@ def delete_session(caller: Caller, session_id: str, headers: IfMatch) -> tuple[s
 
 
 @blueprint.post("/sessions/<session_id>/readings")
-@endpoint(ReceiptDocument, 409, tag="Readings")
-def upload_readings(caller: Caller, session_id: str, json: ReadingBatch) -> Response:
+@endpoint(ReceiptDocument, 409, tag="Readings", limit=limits.READINGS)
+def upload_readings(caller: Caller, session_id: str, json: ReadingBatch, allowance: Allowance) -> Response:
     """Upload readings: late, out of order and repeated ones are welcome."""
     _require_id(session_id)
-    cost = limits.cost_of(json.readings)
-    rate_limits().require(limits.READINGS, caller.user.id, amount=cost)
-    receipt = intake.take_in(sessions.locked(caller.user.id, session_id), json.readings)
+    batch = json.measured()
+    cost = limits.cost_of(batch)
+    allowance.require(cost)
+    session = sessions.locked(caller.user.id, session_id)
+    tail_before = compaction.tail_of(session)
+    receipt = intake.take_in(session, batch)
+    allowance.note(cost)
     db.session.commit()
-    rate_limits().note(limits.READINGS, caller.user.id, amount=cost)
+    compaction.ask(session, tail_before)
     return jsonify(receipt)
 
 
@@ -139,7 +143,7 @@ def _require_id(session_id: str) -> None:
         raise sessions.not_found()
 
 
-def _locked(caller: Caller, session_id: str, headers: IfMatch) -> DrivingSession:
+def _locked(caller: Caller, session_id: str, headers: IfMatch) -> SessionRow:
     _require_id(session_id)
     session = sessions.locked(caller.user.id, session_id)
     if not headers.allows(session.version):
@@ -147,9 +151,8 @@ def _locked(caller: Caller, session_id: str, headers: IfMatch) -> DrivingSession
     return session
 
 
-def _session_response(session: DrivingSession, status: int = 200, **headers: str) -> Response:
-    response = jsonify(session_document(session))
-    response.status_code = status
+def _session_response(session: SessionRow, status: int = 200, **headers: str) -> Response:
+    response = Response(session_json(session).text, status, mimetype=JSON)
     response.headers.update({"ETag": etag(session.version), **headers})
     return response
 

@@ -1,12 +1,23 @@
-"""Bodies and answers of the Driving sessions and Readings tables."""
+"""Bodies and answers of the Driving sessions table of the contract."""
 
 import re
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import (
+    Annotated,
+    Any,
+    Literal,  # That of the standard library cannot be validated before 3.12.
+)
 from uuid import UUID
 
 import orjson
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    Field,
+    StringConstraints,
+)
 from pydantic_core import PydanticCustomError
 
 from webapp.clock import to_milliseconds
@@ -17,13 +28,12 @@ from webapp.readings.summary import Status as SummaryStatus
 
 RFC3339 = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
 YEARS = range(1970, 9999)
-MAX_SEQ = 2**53 - 1
-MAX_READINGS = 1000
 MAX_OBJECT_BYTES = 4096
 MAX_NOTES = 4_000
 
 
-def _rfc3339(value: Any) -> Any:
+def rfc3339_text(value: Any) -> str:
+    """Return a text that has the form of a time. Raises for any other value."""
     if not isinstance(value, str) or not RFC3339.fullmatch(value):
         raise PydanticCustomError(
             "invalid_time", "must be an RFC 3339 time with an offset, as 2026-11-23T08:30:00.000Z"
@@ -31,7 +41,8 @@ def _rfc3339(value: Any) -> Any:
     return value
 
 
-def _storable(moment: datetime) -> datetime:
+def storable(moment: datetime) -> datetime:
+    """Return a time in UTC, cut to whole milliseconds. Raises for one of another age."""
     if moment.year not in YEARS:
         raise PydanticCustomError("invalid_time", "must lie between 1970 and 9998")
     return to_milliseconds(moment)
@@ -44,7 +55,7 @@ def _small(value: dict[str, Any] | None) -> dict[str, Any] | None:
 
 
 SessionStatus = Literal["active", "completed", "abandoned"]
-Time = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_rfc3339), AfterValidator(_storable)]
+Time = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(rfc3339_text), AfterValidator(storable)]
 Tag = Annotated[str, StringConstraints(min_length=1, max_length=50)]
 Tags = Annotated[list[Tag], Field(max_length=20)]
 Name = Annotated[str, StringConstraints(max_length=200)]
@@ -85,36 +96,6 @@ class SessionEnd(RequestBody):
     ended_at: Time | None = None
 
 
-class ReadingDocument(RequestBody):
-    """One measurement of a drive."""
-
-    seq: int = Field(ge=0, le=MAX_SEQ, description="Unique in the session.")
-    t: Time
-    lat: float | None = Field(None, ge=-90, le=90)
-    lon: float | None = Field(None, ge=-180, le=180)
-    accuracy_m: float | None = Field(None, ge=0, le=1_000_000)
-    speed_mps: float | None = Field(None, ge=0, le=1_000)
-    heading_deg: float | None = Field(None, ge=0, le=360)
-    accel_long_mps2: float | None = Field(None, ge=-1_000, le=1_000)
-    accel_lat_mps2: float | None = Field(None, ge=-1_000, le=1_000)
-    perclos: float | None = Field(None, ge=0, le=1)
-    fatigue_score: float | None = Field(None, ge=0, le=100)
-    eyes_closed: bool | None = None
-    blink_rate_pm: float | None = Field(None, ge=0, le=1_000)
-    hr_bpm: float | None = Field(None, ge=0, le=500)
-
-
-class ReadingBatch(RequestBody):
-    """Readings in any order; some may have been sent before.
-
-    They are ordered by `seq`. One whose time lies before that of a lower `seq` is kept, and adds no time and no
-    distance. A batch may touch at most 16 blocks of 256 sequence numbers (0 to 255, 256 to 511, ...), a drive at most
-    20,000; a reading beyond is rejected as `seq_out_of_range`.
-    """
-
-    readings: Annotated[list[ReadingDocument], Field(min_length=1, max_length=MAX_READINGS)]
-
-
 class ListQuery(PageQuery):
     """Filters and paging of a driver's sessions. `from` and `to` bound started_at: from ≤ started_at < to."""
 
@@ -133,9 +114,9 @@ class SummaryDocument(BaseModel):
 
     status: SummaryStatus
     duration_s: float
+    distance_m: float | None
     moving_s: float | None
     idle_s: float | None
-    distance_m: float | None
     speed_avg_mps: float | None
     speed_max_mps: float | None
     harsh_brakes: int
@@ -175,11 +156,11 @@ class _SessionFields(BaseModel):
 
 
 class SessionDocument(_SessionFields, VersionedDocument):
-    """A driving session."""
+    """A driving session. Its document begins with what lists show of it."""
 
+    summary: SummaryDocument
     notes: str | None
     device: dict[str, Any] | None
-    summary: SummaryDocument
 
 
 class SessionRowDocument(_SessionFields):
@@ -190,23 +171,3 @@ class SessionRowDocument(_SessionFields):
 
 class SessionListDocument(Page[SessionRowDocument]):
     """A page of a driver's sessions, newest first."""
-
-
-class RejectedReading(BaseModel):
-    """A reading that was not kept, and why."""
-
-    index: int
-    seq: int
-    code: Literal["too_far_in_the_future", "before_the_start", "seq_out_of_range"]
-
-
-class ReceiptDocument(BaseModel):
-    """What became of a batch. What is accepted is in the database."""
-
-    accepted: int
-    duplicates: int
-    rejected: list[RejectedReading]
-    last_seq: int | None
-    session_version: int
-    alerts: list[dict[str, Any]]
-    server_time: datetime

@@ -6,8 +6,9 @@ The counting is the `limits` library's. What is limited, and by what, is said wh
 import functools
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 import structlog
@@ -17,9 +18,11 @@ from limits.storage import MemoryStorage, RedisStorage
 from limits.strategies import FixedWindowRateLimiter
 from redis import OutOfMemoryError, RedisError
 
-from webapp.cache import keys
+from webapp.cache import coherence, keys
+from webapp.cache.entries import Call
 from webapp.cache.redis import Cache, cache_of
 from webapp.config import Settings, settings
+from webapp.database import db
 from webapp.http.errors import Problem
 
 log = structlog.get_logger(__name__)
@@ -49,16 +52,41 @@ class Limit:
 _parsed = functools.cache(parse)  # The rates are a handful of settings, and each use would parse its own again.
 
 
+class Allowance:
+    """What an account has left of a limit, as it was fetched together with what the guard decides from.
+
+    So neither to ask nor to count costs a round trip of its own. `found` is the counter; None if Redis is away.
+    """
+
+    def __init__(self, limits: "RateLimits", limit: Limit, of: str, found: Sequence[str | None] | None) -> None:
+        self._limits, self._limit, self._of, self._found = limits, limit, of, found
+
+    def require(self, amount: int) -> None:
+        """Raise 429 unless `amount` is left."""
+        if self._found is None:
+            self._limits.require(self._limit, self._of, amount=amount)
+        else:
+            self._limits.require_of(int(self._found[0] or 0), self._limit, self._of, amount=amount)
+
+    def note(self, amount: int) -> None:
+        """Count `amount` once the present transaction is committed, whatever the limit says."""
+        call = self._limits.call(self._limit, self._of, amount=amount)
+        if call is not None:
+            later = partial(self._limits.note, self._limit, self._of, amount=amount)
+            coherence.call_along(db.session(), call, later)
+
+
 class RateLimits:
     """The counters of one application."""
 
     def __init__(self, settings: Settings, cache: Cache) -> None:
         self._enabled = settings.ratelimit_enabled
         self._cache = cache
-        storage = RedisStorage(
+        self._storage = RedisStorage(
             settings.redis_url, connection_pool=cache.client.connection_pool, key_prefix=keys.RATE_LIMIT_PREFIX
         )
-        self._shared = FixedWindowRateLimiter(storage)
+        self._shared = FixedWindowRateLimiter(self._storage)
+        self._script = self._storage.SCRIPT_INCR_EXPIRE.decode()
         self._own = FixedWindowRateLimiter(MemoryStorage())
 
     def count(self, limit: Limit, *of: str) -> None:
@@ -75,6 +103,25 @@ class RateLimits:
         """Raise 429 unless `amount` is left of the limit; count nothing."""
         if self._enabled and not self._has_left(limit, of, amount):
             raise self._refusal(limit, of)
+
+    def allowance(self, limit: Limit, of: str, found: Sequence[str | None] | None) -> Allowance:
+        """Return what is left of a limit, given what was fetched of its counter."""
+        return Allowance(self, limit, of, found)
+
+    def key(self, limit: Limit, *of: str) -> str:
+        """Return the key of the counter that all processes share."""
+        return self._storage.prefixed_key(limit.item.key_for(limit.name, *of))
+
+    def require_of(self, counted: int, limit: Limit, *of: str, amount: int) -> None:
+        """Raise 429 unless `amount` is left of the limit, given its counter."""
+        if self._enabled and counted + amount > limit.item.amount:
+            raise self._refusal(limit, of)
+
+    def call(self, limit: Limit, *of: str, amount: int) -> Call | None:
+        """Return the call of a script that counts, None if nothing is counted."""
+        if not self._enabled:
+            return None
+        return self._script, self.key(limit, *of), (limit.item.get_expiry(), amount)
 
     def is_used_up(self, limit: Limit, *of: str) -> bool:
         """Say whether nothing is left of the limit."""

@@ -61,9 +61,11 @@ def _begin() -> None:
 def _finish(response: Response) -> Response:
     end = request_end(current_app)
     end.note(request.method, request.path, response.status_code, g.started, g.request_id)
-    for name, value in [(REQUEST_ID, g.request_id), *end.headers]:
-        response.headers.setdefault(name, value)
-    response.headers.setdefault("Cache-Control", "no-store")
+    # Not `setdefault`, which makes an exception of each name that is not there: a tenth of what Flask costs.
+    own = {name.lower() for name in response.headers.keys()}  # noqa: SIM118 - what a loop over it yields are pairs
+    for name, value in [(REQUEST_ID, g.request_id), *end.headers, ("Cache-Control", "no-store")]:
+        if name.lower() not in own:
+            response.headers.add(name, value)
     if response.status_code == 204:
         response.headers.remove("Content-Type")
     return response

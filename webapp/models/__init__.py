@@ -1,5 +1,6 @@
 """The tables. They know nothing of HTTP, Redis or Celery; the cache attaches itself to their session from outside."""
 
+from webapp.models.appended_readings import AppendedReadings as AppendedReadings
 from webapp.models.audit_event import AuditEvent as AuditEvent
 from webapp.models.base import Base as Base
 from webapp.models.base import is_id as is_id

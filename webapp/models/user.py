@@ -13,7 +13,7 @@ class User(Base):
     """A driver or an administrator.
 
     `version` rises with every change of the account or of its logins: it is the version of `user:{user_id}` in the
-    cache. `sessions_version` rises with every change of one of the user's driving sessions: it is the version of the
+    cache. `sessions_version` rises when a drive of the user's begins, ends or is deleted: it is the version of the
     cached list. A deleted account keeps an empty row for a day (`deleted_at`, no e-mail, no name), so that the
     reconciler still finds it.
     """

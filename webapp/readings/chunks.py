@@ -4,13 +4,13 @@ A reading with sequence number `seq` belongs to block `seq // CHUNK_SEQS`. An up
 of its own readings, in whatever order they arrive and however long the drive already is. Why chunks and not a row
 each, with the measurements: docs/decisions/0002-readings-in-chunks.md.
 
-A blob is one byte, the format's version, then zlib over a JSON object of columns. `seq` and `t` are kept as
+A blob of a block is one byte, the format's version, then zlib over a JSON object of columns. `seq` and `t` are kept as
 differences from the reading before, which in a steady recording are the same few digits again and again. JSON writes
 a float as the shortest text that reads back as the same float, so the round trip is exact.
 """
 
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate, pairwise
 from typing import Any
 
@@ -18,6 +18,7 @@ import orjson
 
 CHUNK_SEQS = 256
 FORMAT_VERSION = 1
+PACKED_VERSION = 2
 COMPRESSION_LEVEL = 1
 
 # One reading: `seq`, `t` (integer milliseconds since 1970-01-01 UTC) and, under the names of the HTTP contract, the
@@ -74,6 +75,22 @@ def decode(blob: bytes) -> dict[int, Reading]:
             if row[name] is None:
                 del row[name]
     return {row["seq"]: row for row in rows}
+
+
+def pack(readings: Sequence[Reading]) -> bytes:
+    """Write the readings of an upload down as they came, until they are put into their blocks: no time for more."""
+    return bytes([PACKED_VERSION]) + orjson.dumps(readings)
+
+
+def unpack(blob: bytes) -> list[Reading]:
+    """Return the readings that were packed. Raise CorruptChunkError for what `pack` did not write."""
+    try:
+        if blob[:1] != bytes([PACKED_VERSION]):
+            raise ValueError(f"format {blob[:1].hex() or 'missing'}, expected {PACKED_VERSION:02x}")
+        readings: list[Reading] = orjson.loads(blob[1:])
+    except ValueError as error:
+        raise CorruptChunkError(f"appended readings of {len(blob)} bytes cannot be read: {error}") from error
+    return readings
 
 
 def _differences(numbers: Iterable[int]) -> list[int]:
