@@ -9,6 +9,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import jwt
+from redis import Redis
 from sqlalchemy import create_engine
 
 from bench import rows
@@ -33,6 +34,26 @@ BARE = "bare Flask route"
 OURS = "ours: 200 from the cache"
 SAME_ANSWER = "bare Flask route, with our headers"
 """It answers byte for byte what we answer; `BARE` the body alone."""
+
+
+def peer_token(secret: str, driver: int) -> str:
+    """Make a token of a driver's that all peers' libraries accept; it is as long as ours."""
+    now = utcnow()
+    claims = {"sub": rows.user_id(driver), "user_id": rows.user_id(driver), "jti": str(uuid4()), "fresh": False}
+    kind = {"type": "access", "token_type": "access", "login": rows.login_id(driver)}
+    times = {"iat": now, "nbf": now, "exp": now + timedelta(hours=4)}
+    return jwt.encode(claims | kind | times, secret, algorithm="HS256")
+
+
+def seed_peer_user(client: Redis, driver: int) -> None:
+    """Put a driver where peers look for who is calling."""
+    user = {"id": rows.user_id(driver), "is_active": True, "role": "driver"}
+    client.set(f"peer:user:{user['id']}", json.dumps(user))
+
+
+def our_program(environment: Mapping[str, str]) -> Program:
+    """Return our own server, as this checkout has it."""
+    return Program("gunicorn", "asgi:app", Path(sys.executable), CHECKOUT, environment)
 
 
 @dataclass(frozen=True)
@@ -120,17 +141,14 @@ class Field:
         for number, body in bodies.items():
             self.stores.cache.client.set(f"peer:session:{rows.session_id(number)}", body)
         for driver in range(DRIVERS):
-            user = {"id": rows.user_id(driver), "is_active": True, "role": "driver"}
-            self.stores.cache.client.set(f"peer:user:{user['id']}", json.dumps(user))
+            seed_peer_user(self.stores.cache.client, driver)
 
     def _reads(self, numbers: Sequence[int], headers: Mapping[str, str]) -> list[bytes]:
         tokens = {d: bearer(self.stores.token_of(d)) for d in sorted({rows.driver_of(n) for n in numbers})}
         return [request("GET", _path(n), {**tokens[rows.driver_of(n)], **headers}) for n in numbers]
 
     def _ours(self, environment: Mapping[str, str]) -> Program:
-        return Program(
-            "gunicorn", "asgi:app", Path(sys.executable), CHECKOUT, {**self.stores.environment, **environment}
-        )
+        return our_program({**self.stores.environment, **environment})
 
     def _peer(self, name: str, server: str, module: str, **environment: str) -> Contender:
         told = {
@@ -139,17 +157,10 @@ class Field:
             "LIST_FILE": str(self.stores.folder / "list.json"),
             **environment,
         }
-        tokens = [bearer(self._token(driver)) for driver in range(DRIVERS)]
+        secret = self.stores.environment["JWT_SECRET_KEY"]
+        tokens = [bearer(peer_token(secret, driver)) for driver in range(DRIVERS)]
         requests = [request("GET", _path(n), tokens[rows.driver_of(n)]) for n in READ]
         return Contender(name, Program(server, f"{module}:app", self.peers_python, PEERS, told), requests)
-
-    def _token(self, driver: int) -> str:
-        """Make a token that all peers' libraries accept; it is as long as ours."""
-        now = utcnow()
-        claims = {"sub": rows.user_id(driver), "user_id": rows.user_id(driver), "jti": str(uuid4()), "fresh": False}
-        kind = {"type": "access", "token_type": "access", "login": rows.login_id(driver)}
-        times = {"iat": now, "nbf": now, "exp": now + timedelta(hours=4)}
-        return jwt.encode(claims | kind | times, self.stores.environment["JWT_SECRET_KEY"], algorithm="HS256")
 
     def _sqlite(self) -> str:
         url = f"sqlite:///{self.stores.folder}/peers.db"

@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -105,18 +105,7 @@ class Driver:
 
     def upload(self, chance: random.Random) -> Call:
         """Upload the readings of the next few seconds."""
-        batch = [
-            {
-                "seq": seq,
-                "t": _time(self.started_s + seq),
-                "lat": round(41.88 + chance.gauss(0, 0.01), 6),
-                "lon": round(-87.63 + chance.gauss(0, 0.01), 6),
-                "speed_mps": round(abs(chance.gauss(13, 5)), 2),
-                "accel_long_mps2": round(chance.gauss(0, 1), 2),
-                "fatigue_score": round(chance.uniform(0, 60), 1),
-            }
-            for seq in range(self.seq, self.seq + READINGS_PER_BATCH)
-        ]
+        batch = readings(chance, self.started_s, range(self.seq, self.seq + READINGS_PER_BATCH))
 
         def received(_head: bytes, _body: bytes) -> None:
             self.seq += READINGS_PER_BATCH
@@ -158,6 +147,22 @@ class Driver:
 
     def _renewed(self, _head: bytes, body: bytes) -> None:
         self.tokens = orjson.loads(body)
+
+
+def readings(chance: random.Random, started_s: float, seqs: Iterable[int]) -> list[dict[str, Any]]:
+    """Make up readings of a drive, one for each second, as an app sends them."""
+    return [
+        {
+            "seq": seq,
+            "t": _time(started_s + seq),
+            "lat": round(41.88 + chance.gauss(0, 0.01), 6),
+            "lon": round(-87.63 + chance.gauss(0, 0.01), 6),
+            "speed_mps": round(abs(chance.gauss(13, 5)), 2),
+            "accel_long_mps2": round(chance.gauss(0, 1), 2),
+            "fatigue_score": round(chance.uniform(0, 60), 1),
+        }
+        for seq in seqs
+    ]
 
 
 def _time(at_s: float) -> str:

@@ -15,10 +15,11 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from itertools import cycle
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 PATIENCE_S = 10.0
 LOOPBACK = "127.0.0.1"
@@ -34,7 +35,9 @@ class LoadError(Exception):
 class Job:
     """What to ask for. The requests are sent in turn, for so many seconds or, with 0, each of them once.
 
-    `min_hits` is the share of answers that must come from our cache for the job to be of use to who gave it.
+    Requests that are `dealt` belong to one connection each, in turn: it sends its own in order, none twice, and stops
+    when there are no more. `min_hits` is the share of answers that must come from our cache for the job to be of use to
+    who gave it.
     """
 
     port: int
@@ -43,16 +46,27 @@ class Job:
     seconds: float = 0.0
     status: int = 200
     min_hits: float = 0.0
+    dealt: bool = False
+
+    def supplies(self) -> list[Iterator[bytes]]:
+        """Return where each connection takes its requests from."""
+        if self.dealt:
+            return [iter(self.requests[n :: self.connections]) for n in range(self.connections)]
+        return [cycle(self.requests) if self.seconds else iter(self.requests)] * self.connections
 
 
 @dataclass(frozen=True)
 class Result:
-    """What came of it: how many answers in how many seconds, how many of them hits, and how long each took, in µs."""
+    """What came of it: how many answers in how many seconds, how many of them hits, and how long each took, in µs.
+
+    `by_caller` is how many of the answers each connection had.
+    """
 
     answers: int
     hits: int
     seconds: float
     latencies_us: list[int]
+    by_caller: list[int]
 
 
 class Load:
@@ -114,6 +128,22 @@ class Connection:
         return self._received if is_whole(self._received) else None
 
 
+class Caller:
+    """A connection, and where its requests come from."""
+
+    def __init__(self, port: int, supply: Iterator[bytes]) -> None:
+        self.connection = Connection(port)
+        self.answers = 0
+        self._supply = supply
+
+    def send_next(self) -> bool:
+        """Send the next request, and say whether there was one."""
+        request = next(self._supply, None)
+        if request is not None:
+            self.connection.send(request)
+        return request is not None
+
+
 def status_of(answer: bytes) -> int:
     """Return the status of an answer."""
     return int(answer[9:12])
@@ -134,49 +164,43 @@ def is_whole(answer: bytes) -> bool:
 
 def work(job: Job) -> Result:
     """Do a job in this process. Raises LoadError."""
-    requests = cycle(job.requests) if job.seconds else iter(job.requests)
     epoll = select.epoll()
-    connections = {c.socket.fileno(): c for c in (Connection(job.port) for _ in range(job.connections))}
+    callers = {c.connection.socket.fileno(): c for c in (Caller(job.port, supply) for supply in job.supplies())}
     try:
-        for fd in connections:
+        for fd in callers:
             epoll.register(fd, select.EPOLLIN)
-        return _converse(job, requests, epoll, connections)
+        return _converse(job, epoll, callers)
     finally:
         epoll.close()
-        for connection in connections.values():
-            connection.socket.close()
+        for caller in callers.values():
+            caller.connection.socket.close()
 
 
-def _converse(job: Job, requests: Any, epoll: select.epoll, connections: dict[int, Connection]) -> Result:
+def _converse(job: Job, epoll: select.epoll, callers: dict[int, Caller]) -> Result:
     latencies_us: list[int] = []
     hits = 0
     started = time.perf_counter()
     until = started + (job.seconds or PATIENCE_S * 60)
-    under_way = 0
-    for connection in connections.values():
-        if request := next(requests, None):
-            connection.send(request)
-            under_way += 1
+    under_way = sum(caller.send_next() for caller in callers.values())
     while under_way:
         events = epoll.poll(PATIENCE_S)
         if not events:
             raise LoadError(f"no answer within {PATIENCE_S:g} s")
         for fd, _ in events:
-            connection = connections[fd]
-            answer = connection.receive()
+            caller = callers[fd]
+            answer = caller.connection.receive()
             if answer is None:
                 continue
             now = time.perf_counter()
             if status_of(answer) != job.status:
                 raise LoadError(f"expected {job.status}, got {answer[:600]!r}")
             hits += HIT in answer
-            latencies_us.append(int((now - connection.sent_at) * 1e6))
-            request = next(requests, None) if now < until else None
-            if request is None:
+            latencies_us.append(int((now - caller.connection.sent_at) * 1e6))
+            caller.answers += 1
+            if now >= until or not caller.send_next():
                 under_way -= 1
-            else:
-                connection.send(request)
-    return Result(len(latencies_us), hits, time.perf_counter() - started, latencies_us)
+    by_caller = [caller.answers for caller in callers.values()]
+    return Result(len(latencies_us), hits, time.perf_counter() - started, latencies_us, by_caller)
 
 
 def main() -> None:

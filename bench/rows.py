@@ -1,19 +1,25 @@
 """Made-up drivers and their finished drives, in any number. Their ids follow from their numbers."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Engine, insert
+from sqlalchemy import Engine, column, insert, inspect, table
 
 from webapp.cache.unnoted import NOT_NOTICED
 from webapp.clock import utcnow
 from webapp.models import DrivingSession, Login, User
+from webapp.models.driving_session import ACTIVE
+from webapp.readings.summary import summarize
 
 SESSIONS_PER_USER = 20
 BATCH = 5_000
 VERSION = 12
 LONG_AGO = timedelta(days=1)
 """Longer than any entry lives: the reconciler does not look at rows that changed then."""
+
+BEGUN_BEFORE = timedelta(hours=20)
+"""When drives that go on began: readings of the hours since then may be uploaded at once."""
 
 SUMMARY = {
     "status": "final",
@@ -76,7 +82,38 @@ def insert_sessions(engine: Engine, count: int, *, start: int = 0, password_hash
             )
 
 
-def _user(number: int, at: datetime, password_hash: str) -> dict[str, Any]:
+def drive_id(driver: int) -> str:
+    """Return the id of the drive that `insert_drives` lets a driver begin."""
+    return session_id(driver * SESSIONS_PER_USER)
+
+
+def insert_drives(engine: Engine, drivers: Sequence[int]) -> None:
+    """Insert drivers with a login, and for each a drive that is going on and has no reading yet.
+
+    It may be another schema than ours: what tables and columns it does not have is left out.
+    """
+    at = utcnow() - LONG_AGO
+    with engine.begin() as connection:
+        there = inspect(connection)
+        made = ((User, _user), (Login, _login), (DrivingSession, _drive))
+        for model, values in made:
+            name = model.__tablename__
+            if there.has_table(name):
+                known = {each["name"] for each in there.get_columns(name)}
+                columns = [column(c.name, c.type) for c in model.__table__.c if c.name in known]
+                rows = [{k: v for k, v in values(n, at).items() if k in known} for n in drivers]
+                connection.execute(insert(table(name, *columns)), rows)
+
+
+def _drive(driver: int, at: datetime) -> dict[str, Any]:
+    now = utcnow()
+    nothing_yet = {"readings_count": 0, "last_seq": None, "last_reading_at": None, "summary": summarize(None, "live")}
+    goes_on = {"status": ACTIVE, "end_reason": None, "ended_at": None, "closed_at": None, "version": 1}
+    times = {"started_at": now - BEGUN_BEFORE, "last_contact_at": now}
+    return {**_session(driver * SESSIONS_PER_USER, at), **nothing_yet, **goes_on, **times}
+
+
+def _user(number: int, at: datetime, password_hash: str = "-") -> dict[str, Any]:
     return {
         "id": user_id(number),
         "email": email(number),

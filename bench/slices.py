@@ -36,13 +36,19 @@ def slice_of(job: Job, server: WebServer, stands: Stores, load: Load) -> Slice:
     database for a while. Such a slice says nothing about hits, so it is taken again; SystemExit when none succeeds.
     """
     for _ in range(ATTEMPTS):
-        before = cpu_us(server.pid), cpu_us(stands.valkey.pid) + cpu_us(stands.postgres.pid)
-        result = load.run(job)
-        after = cpu_us(server.pid), cpu_us(stands.valkey.pid) + cpu_us(stands.postgres.pid)
+        measured, result = one_slice(job, server, stands, load)
         if result.hits >= job.min_hits * result.answers:
-            used, used_by_stores = ((now - then) / result.answers for now, then in zip(after, before, strict=True))
-            return Slice.of(result, cpu_us=used, stores_cpu_us=used_by_stores)
+            return measured
     raise SystemExit(f"only {result.hits} of {result.answers} answers were hits: the machine is too busy")
+
+
+def one_slice(job: Job, server: WebServer, stands: Stores, load: Load) -> tuple[Slice, Result]:
+    """Send a server its requests once, and return what it took and what the load saw."""
+    before = cpu_us(server.pid), stands.cpu_us()
+    result = load.run(job)
+    after = cpu_us(server.pid), stands.cpu_us()
+    used, used_by_stores = ((now - then) / result.answers for now, then in zip(after, before, strict=True))
+    return Slice.of(result, cpu_us=used, stores_cpu_us=used_by_stores), result
 
 
 def median(slices: Sequence[Slice], field: str) -> float:

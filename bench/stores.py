@@ -17,6 +17,7 @@ from flask import Flask
 from redis import RedisError
 
 from bench import rows
+from bench.cpu import cpu_us
 from bench.servers import CHECKOUT
 from embedded.postgres import Postgres
 from embedded.server import Server
@@ -61,6 +62,10 @@ class Stores:
     def socket_url(self) -> str:
         """Return the URL of Valkey over a unix socket."""
         return f"unix://:{urlsplit(self.valkey.url).password or ''}@{self.folder}/{SOCKET}?db=0"
+
+    def cpu_us(self) -> float:
+        """Return the CPU time that both servers have used so far, in µs."""
+        return cpu_us(self.valkey.pid) + cpu_us(self.postgres.pid)
 
     def warm(self, numbers: Sequence[int]) -> int:
         """Fill the cache with these sessions and their drivers. Return how many sessions were filled."""

@@ -47,8 +47,7 @@ def _admit(claims: Claims, fetched: list[str | None] | None) -> Caller:
     is_blacklisted, user = False, None
     if fetched is not None:
         is_blacklisted = fetched[0] is not None
-        entry = get_cache().entries.parse(fetched[1])
-        user = cached_users.parse(entry) if entry is not None else None
+        user = cached_users.user_in(fetched[1], get_cache().stamp.text)
     verdict = decide(claims, is_blacklisted, user)
     if verdict is Verdict.UNSURE and fetched is not None:
         entry, _ = fills.fill(USERS, claims.user_id)

@@ -8,7 +8,6 @@ asks the same guard.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
 from typing import NamedTuple
 
 import orjson
@@ -103,13 +102,6 @@ OF_THE_CALLER = {
 }
 
 
-@lru_cache(maxsize=4096)  # Of 2 KiB each: the drivers whose apps call a process within a minute or so.
-def user_in(raw: str | None, stamp: str) -> CachedUser | None:
-    """Return the user in a stored string. Many requests meet the same one, and it says all that a `CachedUser` does."""
-    entry = parse(raw, stamp)
-    return cached_users.parse(entry) if entry is not None else None
-
-
 class HotReads:
     """The hot reads of one application."""
 
@@ -135,7 +127,7 @@ class HotReads:
         if found is None:
             return None
         stamp = self._cache.stamp.text
-        user, entry = user_in(found[1], stamp), parse(found[-1], stamp)
+        user, entry = cached_users.user_in(found[1], stamp), parse(found[-1], stamp)
         if user is None or entry is None or decide(claims, found[0] is not None, user) is not Verdict.ACCEPTED:
             return None
         beside = await self._sessions(read.needs(entry)) if read.needs else ()
