@@ -76,6 +76,7 @@ class Traffic:
     def run(self, rate: float, seconds: float) -> Report:
         """Make `rate` calls a second, at random moments, for so many seconds."""
         report, due = Report(), deque[float]()
+        self._connect_anew()
         started = next_due = time.perf_counter()
         until = started + seconds
         while (now := time.perf_counter()) < until:
@@ -143,6 +144,12 @@ class Traffic:
         self._epoll.unregister(connection.socket)
         connection.socket.close()
         self._connect()
+
+    def _connect_anew(self) -> None:
+        """Connect anew whoever is idle: the server may be about to close what was idle for long."""
+        for connection in [*self._free]:
+            self._free.remove(connection)
+            self._drop(connection, Report())
 
     def _connect(self) -> None:
         connection = Connection(self._port)
