@@ -1,6 +1,10 @@
 """The tasks. Each is a view of what a room does: ids in, nothing out. It may run twice, and its message may be lost."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from webapp.accounts import deletion, retention
 from webapp.batches import Budget
@@ -9,6 +13,7 @@ from webapp.cache import reconcile as comparison
 from webapp.cache import refresh_ahead as renewal
 from webapp.database import db
 from webapp.driving import compaction, sessions
+from webapp.readings.chunks import CorruptChunkError
 from worker import celery, stand_in
 
 log = structlog.get_logger(__name__)
@@ -18,6 +23,16 @@ DRIFT_SAMPLE = 2000
 
 ERASING_S, PURGING_S = 5.0, 5.0
 """How long one run may take, in s: the process is wanted for other tasks, too."""
+
+
+@contextmanager
+def suppressed_for(work: str, session_id: str) -> Iterator[None]:
+    """Log what goes wrong with one drive, and go on with the next: one that cannot be read must not stop the others."""
+    try:
+        yield
+    except (SQLAlchemyError, CorruptChunkError):
+        db.session.rollback()
+        log.exception("drive_left_alone", work=work, session_id=session_id)
 
 
 @celery.task
@@ -59,7 +74,8 @@ def close_abandoned_sessions() -> None:
         db.session.commit()
         if session is not None:
             log.info("session_abandoned", session_id=session_id)
-            compact_readings(session_id)
+            with suppressed_for("compact", session_id):
+                compact_readings(session_id)
 
 
 @celery.task
@@ -75,7 +91,8 @@ def compact_readings(session_id: str) -> None:
 def compact_due() -> None:
     """Do the same for the drives whose message was lost."""
     for session_id in compaction.due(COMPACTED_AT_ONCE):
-        compact_readings(session_id)
+        with suppressed_for("compact", session_id):
+            compact_readings(session_id)
 
 
 @celery.task

@@ -182,7 +182,7 @@ def test_what_was_written_before_a_savepoint_was_rolled_back_is_not_published(
     assert drive.read()[0] == drive.row()
 
 
-def test_what_is_written_again_after_a_savepoint_was_rolled_back_is_published(drive: Cached) -> None:
+def test_what_is_written_after_a_savepoint_was_rolled_back_is_fenced_alone(drive: Cached) -> None:
     with db.session.begin_nested() as savepoint:
         row_of(drive).name = "never"
         db.session.flush()
@@ -190,7 +190,7 @@ def test_what_is_written_again_after_a_savepoint_was_rolled_back_is_published(dr
     row_of(drive).name = "new"
     db.session.commit()
     assert '"name":"new"' in drive.row().body
-    assert drive.read() == (drive.row(), Source.HIT)
+    assert drive.read() == (drive.row(), Source.MISS)
 
 
 def test_what_was_written_within_a_savepoint_that_was_released_is_published(drive: Cached) -> None:

@@ -18,8 +18,8 @@ it has read. It publishes nothing: it does not hold the row.
 The release of a savepoint fires the same events. It is acknowledged to nobody, so only the end of the outermost
 transaction counts; but *before_commit* fences at each, because a COMMIT that releases an open savepoint looks the same
 from here, and a fence too early only costs a round trip. A rollback leaves the first fence to expire, and so does a
-COMMIT that failed, because its outcome is unknown. What was written before a savepoint was rolled back is fenced, and
-not published: it may not be there.
+COMMIT that failed, because its outcome is unknown. A transaction in which a savepoint was rolled back fences, and
+publishes nothing: the rows that it holds may not be what is stored.
 """
 
 from collections.abc import Callable, Iterable
@@ -57,6 +57,7 @@ class Pending:
     floors: dict[str, int] = field(default_factory=dict)
     rows: dict[str, Row] = field(default_factory=dict)
     token: str = ""
+    may_publish: bool = True
     timeline: str | None = None
     turned: set[str] = field(default_factory=set)
     debts: list[str] = field(default_factory=list)
@@ -77,7 +78,8 @@ class Pending:
 
     def published(self) -> dict[str, Row]:
         """Return the rows that are still the last word of this transaction."""
-        return {key: row for key, row in self.rows.items() if row.entry.version == self.floors[key]}
+        rows = self.rows if self.may_publish else {}
+        return {key: row for key, row in rows.items() if row.entry.version == self.floors[key]}
 
 
 def wrote(session: Session, model: type[Base], *changes: Change) -> None:
@@ -97,7 +99,9 @@ def read_under(session: Session, timeline: str | None) -> None:
 
 
 def call_along(session: Session, call: Call, otherwise: Callable[[], None]) -> None:
-    """Have a script called after the commit, in the round trip that publishes; `otherwise` if there is none."""
+    """Have a script called after the commit, in the round trip that publishes; `otherwise` if there is none, and if its
+    answer is lost: then the script may have been called as well.
+    """
     _pending(session).along.append((call, otherwise))
 
 
@@ -125,9 +129,10 @@ def _changed_columns(obj: Any) -> set[str]:
 
 
 @event.listens_for(db.session, "after_soft_rollback")
-def _publish_nothing_of_before(session: Session, _previous: SessionTransaction) -> None:
+def _publish_nothing(session: Session, _previous: SessionTransaction) -> None:
+    """After a savepoint was rolled back, nobody knows which of the rows that are held here still say what is stored."""
     if session.in_transaction():
-        _pending(session).rows.clear()
+        _pending(session).may_publish = False
 
 
 @event.listens_for(db.session, "before_commit")
@@ -154,19 +159,25 @@ def _fence_after_commit(session: Session, transaction: SessionTransaction) -> No
     if transaction.parent is not None:
         return
     pending: Pending | None = session.info.pop(PENDING, None)
-    if pending is None or pending.committed_at is None or not pending.floors:
+    if pending is None or pending.committed_at is None:
         return
+    if pending.floors:
+        _make_known(pending, pending.committed_at)
+    for _, otherwise in pending.along:
+        otherwise()
+    warm_requests.ask(pending.turned)
+
+
+def _make_known(pending: Pending, committed_at: float) -> None:
+    """Publish or fence what was committed; return when it may be acknowledged."""
     cache = get_cache()
     if _published(pending) or _fenced(pending):
         if pending.debts:
             cache.debts.forget(pending.debts)
     else:
         cache.trust.watch()  # A process that only writes need not wait each time, if it does.
-        owed = Owed(pending.floors, pending.timeline, pending.debts, pending.committed_at)
+        owed = Owed(pending.floors, pending.timeline, pending.debts, committed_at)
         cache.debts.wait(owed, may_try=lambda: not cache.trust.is_out_of_reach)
-    for _, otherwise in pending.along:
-        otherwise()
-    warm_requests.ask(pending.turned)
 
 
 def _pending(session: Session) -> Pending:

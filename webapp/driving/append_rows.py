@@ -40,16 +40,21 @@ def parameters(session_id: str, readings: Sequence[Reading]) -> dict[str, Any]:
     }
 
 
-def read(connection: Connection, session_id: str, rows: int) -> Appended:
-    """Return the readings of so many rows at most, the oldest ones."""
-    found = connection.execute(_OLDEST, {"of_session": session_id, "at_most": rows}).all()
-    readings = [reading for row in found for reading in chunks.unpack(row.data)]
-    return Appended(readings, len(found), found[-1].first_seq if found else -1)
+def read(connection: Connection, session_id: str, rows: int, blocks: int) -> Appended:
+    """Return the readings of so many rows at most, the oldest ones, of about so many blocks at most, but of one row."""
+    taken, touched = Appended([], 0, -1), set[int]()
+    for row in connection.execute(_OLDEST, {"of_session": session_id, "at_most": rows}).all():
+        readings = chunks.unpack(row.data)
+        touched |= {chunks.block_of(reading["seq"]) for reading in readings}
+        if taken.rows and len(touched) > blocks:
+            break
+        taken = Appended(taken.readings + readings, taken.rows + 1, row.first_seq)
+    return taken
 
 
 def read_all(connection: Connection, session_id: str) -> list[Reading]:
     """Return the readings of all rows, in order."""
-    return read(connection, session_id, ALL).readings
+    return read(connection, session_id, ALL, ALL).readings
 
 
 def remove(connection: Connection, session_id: str, up_to: int) -> None:

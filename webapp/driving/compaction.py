@@ -23,6 +23,9 @@ DUE_READINGS = CHUNK_SEQS
 ROWS = 256
 """Rows that one transaction moves at most."""
 
+BLOCKS = 64
+"""Blocks that these fall into at most, but for a row's own: each takes a path of the tree along."""
+
 MAX_ROWS, MAX_READINGS = 256, 16 * CHUNK_SEQS
 """An upload that finds more lying there puts them into chunks itself: no worker has come for long."""
 
@@ -55,6 +58,7 @@ def due(limit: int) -> list[str]:
         .where(DrivingSession.deleted_at.is_(None))
         .group_by(AppendedReadings.session_id, DrivingSession.closed_at)
         .having(or_(of_drive >= DUE_READINGS, DrivingSession.closed_at.is_not(None)))
+        .order_by(AppendedReadings.session_id)
         .limit(limit)
     )
     with read_connection() as connection:
@@ -67,11 +71,11 @@ def compact(session_id: str) -> bool:
     One that somebody else works on is left alone.
     """
     session = session_rows.lock_for_worker(session_id, DrivingSession.deleted_at.is_(None), waits=False)
-    known = sums.of(session) if session is not None else None
-    if session is None or known is None:
+    if session is None or (session.sums is None and not session.readings_count):
         return False
-    folded = fold(db.session.connection(), session_id, known)
-    if folded is known:
+    known, connection = sums.of(session), db.session.connection()
+    folded = fold(connection, session_id, known) if known else settled(connection, session)
+    if folded is known or folded is None:
         return False
     session_rows.write_unseen(session, sums=folded)
     is_closed, (_, left) = session.closed_at is not None, folded["tail"]
@@ -80,7 +84,7 @@ def compact(session_id: str) -> bool:
 
 def fold(connection: Connection, session_id: str, known: Sums) -> Sums:
     """Put the oldest appended readings of a locked session into its chunks, and return its sums after that."""
-    appended = append_rows.read(connection, session_id, ROWS)
+    appended = append_rows.read(connection, session_id, ROWS, BLOCKS)
     if not appended.readings:
         return known
     there = merging.stored(connection, session_id, known, appended.readings)
@@ -98,14 +102,17 @@ def settled(connection: Connection, session: Any) -> Sums | None:
     if known is None and session.readings_count:
         return _summed_up(connection, session.id)
     while known and known["tail"][0]:
-        known = fold(connection, session.id, known)
+        folded = fold(connection, session.id, known)
+        if folded is known:
+            break
+        known = folded
     return known
 
 
 def _summed_up(connection: Connection, session_id: str) -> Sums | None:
     """Sum up anew a drive whose sums do not count what it does."""
     known = sums.summed_up(connection, session_id)
-    while (appended := append_rows.read(connection, session_id, ROWS)).readings:
+    while (appended := append_rows.read(connection, session_id, ROWS, BLOCKS)).readings:
         there = merging.stored(connection, session_id, known, appended.readings)
         known, _ = merging.merge(connection, session_id, known, there, appended.readings)
         append_rows.remove(connection, session_id, appended.up_to)

@@ -25,7 +25,9 @@ _TIME: TypeAdapter[datetime] = TypeAdapter(Time)
 def _epoch_ms(value: Any) -> int:
     """Read a time into ms since 1970. What is odd about it the slower way tells, which all other times go."""
     try:
-        moment = datetime.fromisoformat(rfc3339_text(value).upper())
+        text = rfc3339_text(value).upper()
+        # Python takes an offset of 99 minutes for one.
+        moment = datetime.fromisoformat(text) if text[-1] == "Z" or text[-2] < "6" else _said_of(value)
     except ValueError:
         moment = _said_of(value)
     return (storable(moment) - EPOCH) // MILLISECOND
@@ -71,13 +73,13 @@ class ReadingBatch(RequestBody):
     20,000; a reading beyond is rejected as `seq_out_of_range`.
     """
 
-    max_members: ClassVar[int] = 1 + MAX_READINGS * len(ReadingDocument.__annotations__)
+    max_quotes: ClassVar[int] = 2 + 2 * MAX_READINGS * (len(ReadingDocument.__annotations__) + 1)
 
     readings: Annotated[list[ReadingDocument], Field(min_length=1, max_length=MAX_READINGS)]
 
-    def members(self) -> int:
-        """Count the members of all objects."""
-        return 1 + sum(map(len, self.readings))
+    def quotes(self) -> int:
+        """Count the quotes of all names, and of the times, which are the only texts."""
+        return 2 * (1 + sum(map(len, self.readings)) + len(self.readings))
 
     def measured(self) -> list[Reading]:
         """Return the readings as they are kept: without the fields that say null."""

@@ -1,6 +1,6 @@
 """The tree of sums in the database: its nodes are read as they are asked for, and written at the end."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, tuple_, update
@@ -10,6 +10,9 @@ from webapp.models import ReadingSums
 from webapp.readings import chunks
 from webapp.readings.chunks import Reading
 from webapp.readings.tree import BITS, Child, Place
+
+AT_ONCE = 256
+"""Nodes that one statement asks for: PostgreSQL takes a statement only up to a depth."""
 
 _TABLE = ReadingSums.__table__
 _OF_PLACES = select(_TABLE.c.level, _TABLE.c.number, _TABLE.c.children).where(
@@ -31,6 +34,11 @@ _UPDATE = (
     )
     .values(children=bindparam("children"))
 )
+
+
+def batched(places: Sequence[Place], size: int) -> Iterator[Sequence[Place]]:
+    """Yield so many places at a time."""
+    yield from (places[first : first + size] for first in range(0, len(places), size))
 
 
 class TreeRows:
@@ -80,9 +88,8 @@ class TreeRows:
         self._connection.execute(delete(ReadingSums).where(_TABLE.c.session_id == self._session_id))
 
     def _read(self, places: set[Place]) -> None:
-        if not places:
-            return
-        found = self._connection.execute(_OF_PLACES, {"session_id": self._session_id, "places": list(places)})
-        for row in found:
-            self._nodes[row.level, row.number] = row.children
-            self._stored.add((row.level, row.number))
+        for some in batched(sorted(places), AT_ONCE):
+            found = self._connection.execute(_OF_PLACES, {"session_id": self._session_id, "places": some})
+            for row in found:
+                self._nodes[row.level, row.number] = row.children
+                self._stored.add((row.level, row.number))

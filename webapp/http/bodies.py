@@ -36,11 +36,11 @@ class RequestBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, hide_input_in_errors=True)
 
-    max_members: ClassVar[int] = 0
-    """How many members all objects of a body may have together, where `members` counts them."""
+    max_quotes: ClassVar[int] = 0
+    """How many quotes a body may have that `quotes` counts."""
 
-    def members(self) -> int:
-        """Count the members of all objects: where they are as many as the text names, none was named twice."""
+    def quotes(self) -> int:
+        """Count the quotes that names and texts take. A text with as many has named nothing twice."""
         return -1
 
 
@@ -85,16 +85,17 @@ def read_body(request: Request, model: type[Model]) -> Model:
 def _plain(raw: bytes, model: type[Model]) -> Model | None:
     """Read a body of which nothing need be refused, as a look at its bytes tells; None leaves it to a closer look.
 
-    Without a backslash, a colon after a quote ends a name; and a number out of bounds fails the validation.
+    Without a backslash each name and each text takes two quotes, so one that was named twice leaves some over; and a
+    number out of bounds fails the validation.
     """
-    named = raw.count(b'":') if b"\\" not in raw else 0
-    if not 0 < named <= model.max_members:
+    quotes = raw.count(b'"') if b"\\" not in raw else 0
+    if not 0 < quotes <= model.max_quotes:
         return None
     try:
         body = model.model_validate_json(raw)
     except ValidationError:
         return None
-    return body if body.members() == named else None
+    return body if body.quotes() == quotes else None
 
 
 def read_query(request: Request, model: type[Model]) -> Model:
