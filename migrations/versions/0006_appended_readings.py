@@ -1,7 +1,7 @@
 """Add the table of readings that were appended and lie in no chunk yet.
 
-The version before cannot take readings in beside this one: it would not find what was appended. It answers 500 to an
-upload to a drive that this one has written to, and the app tries again.
+The version before must not run beside this one: it would not find what was appended. Its web processes answer 500 to an
+upload to a drive that this one has written to, and its worker would leave the appended readings of a deleted drive.
 """
 
 import sqlalchemy as sa

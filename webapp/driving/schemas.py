@@ -2,11 +2,7 @@
 
 import re
 from datetime import datetime
-from typing import (
-    Annotated,
-    Any,
-    Literal,  # That of the standard library cannot be validated before 3.12.
-)
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import orjson
@@ -156,8 +152,9 @@ class _SessionFields(BaseModel):
 
 
 class SessionDocument(_SessionFields, VersionedDocument):
-    """A driving session. Its document begins with what lists show of it."""
+    """A driving session."""
 
+    # What lists show comes first: it is cut from the documents of sessions.
     summary: SummaryDocument
     notes: str | None
     device: dict[str, Any] | None
