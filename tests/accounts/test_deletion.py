@@ -15,13 +15,13 @@ from testbed.people import PASSWORD, Person
 from tests.shared.attacked import MakeApp
 from tests.shared.crowd import all_at_once
 from tests.shared.elsewhere import NEW_PASSWORD, at
-from tests.shared.interleave import after_flush, at_commit
+from tests.shared.interleave import after_write, at_commit
 from tests.shared.meanwhile import Meanwhile
 from webapp.accounts import deletion
 from webapp.auth import credentials, endpoint
 from webapp.batches import Budget
 from webapp.database import read_connection
-from webapp.models import DrivingSession, IdempotentAnswer, Login, ReadingChunk, User
+from webapp.models import AppendedReadings, DrivingSession, IdempotentAnswer, Login, ReadingChunk, User
 
 Ask = Callable[[Person, str], TestResponse]
 CLIENT_SESSION_ID = str(uuid4())
@@ -101,6 +101,7 @@ def left_of(app: Flask, person: Person) -> dict[str, Any]:
             (DrivingSession.deleted_at.is_(None)) | (DrivingSession.name.is_not(None)),
         ),
         "readings": select(ReadingChunk.block).where(ReadingChunk.session_id.in_(owned)),
+        "appended": select(AppendedReadings.first_seq).where(AppendedReadings.session_id.in_(owned)),
         "logins": select(Login.id).where(Login.user_id == person.id, Login.revoked_at.is_(None)),
         "answers": select(IdempotentAnswer.key).where(IdempotentAnswer.user_id == person.id),
         "accounts": select(User.id).where(User.id == person.id, User.deleted_at.is_(None) | (User.full_name != "")),
@@ -166,7 +167,7 @@ def test_a_deletion_and_what_has_begun_to_write_do_not_wait_for_each_other(
 ) -> None:
     elsewhere = at(make_app(), alice)
     with Meanwhile(database_url, lambda: delete(elsewhere)) as deletion:
-        with app.app_context(), after_flush(deletion.begins):
+        with app.app_context(), after_write(deletion.begins):
             answer = ask(alice, drive)
         assert (answer.status_code in (200, 201), deletion.result().status_code) == (True, 204)
     assert left_of(app, alice) == {}
@@ -199,7 +200,7 @@ def test_what_a_deletion_that_died_has_left_is_erased_later(
         with pytest.raises(KeyboardInterrupt):
             delete(alice)
     assert alice.get(f"/sessions/{drive}").status_code == 401
-    assert left_of(app, alice) == {"drives": 1, "readings": 1}
+    assert left_of(app, alice) == {"drives": 1, "appended": 1}
     with app.app_context():
         deletion.erase_deleted(Budget(10))
     assert left_of(app, alice) == {}

@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 from testbed.people import Person
 from tests.shared.clients import client_of_its_own
 from tests.shared.crowd import all_at_once
-from tests.shared.interleave import after_flush, at_commit
+from tests.shared.interleave import after_write, at_commit
 from tests.shared.meanwhile import Meanwhile
 from webapp.database import db, read_connection
 
@@ -93,7 +93,7 @@ def test_who_waited_for_a_start_that_failed_does_the_work(app: Flask, alice: Per
             with read_connection() as connection:
                 assert connection.scalar(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": pid})
 
-        with app.app_context(), after_flush(cut_the_connection):
+        with app.app_context(), after_write(cut_the_connection):
             assert start(app, alice, {"name": "one"}, KEY).status_code == 503
         second = other.result()
     assert second.status_code == 201
@@ -104,7 +104,7 @@ def test_who_waited_for_a_start_that_failed_does_the_work(app: Flask, alice: Per
 def test_two_keys_are_not_in_each_others_way(app: Flask, alice: Person, bob: Person, database_url: str) -> None:
     """Bob has a key of the same name: it is his own."""
     with Meanwhile(database_url, lambda: start(app, bob, {"name": "bob's"}, KEY)) as other:
-        with app.app_context(), after_flush(other.begins):
+        with app.app_context(), after_write(other.begins):
             first = start(app, alice, {"name": "alice's"}, KEY)
         assert (first.json["name"], other.result().json["name"]) == ("alice's", "bob's")
 

@@ -98,9 +98,13 @@ def acting_after_load(kind: Kind, act: Act) -> Kind:
 
 
 @contextmanager
-def after_flush(act: Act) -> Iterator[None]:
+def after_write(act: Act) -> Iterator[None]:
     """Act when the next transaction has written something, and holds what it wrote."""
-    with _once(db.session, "after_flush", act, insert=False):
+
+    def is_write(_connection: Any, _cursor: Any, statement: str, *_: Any) -> bool:
+        return statement.startswith(("INSERT", "UPDATE", "WITH"))
+
+    with _once(db.engine, "after_cursor_execute", act, insert=False, when=is_write):
         yield
 
 
@@ -119,11 +123,13 @@ def between_commit_and_fence(act: Act) -> Iterator[None]:
 
 
 @contextmanager
-def _once(target: Any, name: str, act: Act, insert: bool) -> Iterator[None]:
+def _once(
+    target: Any, name: str, act: Act, insert: bool, when: Callable[..., bool] = lambda *_: True
+) -> Iterator[None]:
     actions = [act]
 
-    def listener(*_: object) -> None:
-        if actions:
+    def listener(*arguments: object) -> None:
+        if actions and when(*arguments):
             actions.pop()()
 
     event.listen(target, name, listener, insert=insert)
