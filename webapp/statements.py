@@ -5,7 +5,6 @@ statement runs on PostgreSQL and on SQLite; what is left out is what Core does a
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Dialect, Insert, Select, Update
@@ -38,11 +37,19 @@ class Compiled(NamedTuple):
 
 
 class Statement:
-    """A statement whose parameters all have names. `first` is one that is done before it."""
+    """A statement whose parameters all have names. `first` is one that is done before it.
 
-    def __init__(self, statement: Select[Any] | Insert | Update, first: Insert | None = None) -> None:
-        self._statement, self._first = statement, first
-        self.compiled = cache(self._compiled)
+    `options` are its execution options. Whoever watches what an engine executes is asked once, before the first time.
+    """
+
+    def __init__(
+        self,
+        statement: Select[Any] | Insert | Update,
+        first: Insert | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> None:
+        self._statement, self._first, self._options = statement, first, options or {}
+        self._compiled: dict[Dialect, list[Compiled]] = {}
 
     def run(self, connection: Connection, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Run the statement, on PostgreSQL with the first one in one round trip. Return the rows of a SELECT.
@@ -50,11 +57,20 @@ class Statement:
         Raises SQLAlchemy's errors.
         """
         rows: list[dict[str, Any]] = []
-        for compiled in self.compiled(connection.dialect):
+        if connection.dialect not in self._compiled:
+            self._announce(connection)
+            self._compiled[connection.dialect] = self._for(connection.dialect)
+        for compiled in self._compiled[connection.dialect]:
             rows = [compiled.row(values) for values in _execute(connection, compiled, parameters)]
         return rows
 
-    def _compiled(self, dialect: Dialect) -> list[Compiled]:
+    def _announce(self, connection: Connection) -> None:
+        """Let the engine's listeners refuse what is about to be executed, as Core does."""
+        for statement in [each for each in (self._first, self._statement) if each is not None]:
+            for listener in connection.dispatch.before_execute:
+                listener(connection, statement, (), {}, self._options)
+
+    def _for(self, dialect: Dialect) -> list[Compiled]:
         if self._first is None:
             return [_compile(self._statement, dialect)]
         if dialect.name == "postgresql":

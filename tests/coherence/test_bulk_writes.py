@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import delete, insert, inspect, select, update
+from sqlalchemy import bindparam, delete, insert, inspect, select, update
 from sqlalchemy.exc import PendingRollbackError
 from sqlalchemy.orm import Session
 
@@ -14,6 +14,7 @@ from webapp.cache.unnoted import NOT_NOTICED, NOTED, BulkWriteRefused
 from webapp.clock import utcnow
 from webapp.database import db, read_connection
 from webapp.models import Base, DrivingSession, Login, User, new_id
+from webapp.statements import Statement
 
 metadata = Base.metadata
 
@@ -194,3 +195,12 @@ def test_a_statement_that_its_writer_tells_of_is_let_through(stored: Callable[[]
     with db.engine.begin() as connection:
         connection.execute(update(User).values(full_name=User.full_name), execution_options=NOTED)
         connection.execute(update(User).values(full_name=User.full_name), execution_options=NOT_NOTICED)
+
+
+def test_a_compiled_statement_that_nobody_tells_of_is_refused(stored: Callable[[], list[Any]]) -> None:
+    before = stored()
+    statement = Statement(update(User).values(full_name=bindparam("named")))
+    for _ in range(2):
+        with pytest.raises(BulkWriteRefused), db.engine.begin() as connection:
+            statement.run(connection, {"named": "x"})
+    assert stored() == before

@@ -18,7 +18,7 @@ from webapp.database import db, read_connection
 from webapp.driving import append_rows, compaction, merging
 from webapp.models import DrivingSession
 from webapp.readings import chunks
-from worker.tasks import compact_due, compact_readings
+from worker.tasks import compact_due, compact_readings, erase_deleted
 
 CUT_OFF = (
     "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity "
@@ -227,6 +227,8 @@ def test_a_deleted_drive_is_not_compacted_and_its_appended_readings_are_erased(d
     with drive.app.app_context():
         compact_due()
         assert drive.chunked() == 0
+        erase_deleted()
+    assert drive.appended() == 0
 
 
 @pytest.mark.parametrize("blob", [b"", b"\x01[]", b"\x02", b"\x02[{", b"\x03[]"])

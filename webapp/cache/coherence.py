@@ -51,7 +51,7 @@ PENDING = "coherence.pending"
 class Pending:
     """What a transaction has to fence and may publish, and what has become of it so far.
 
-    `token` stands while the fence before the COMMIT does that was made with it.
+    token: that of the fence before the COMMIT, once Redis has taken it; empty until then.
     """
 
     floors: dict[str, int] = field(default_factory=dict)
@@ -190,17 +190,20 @@ def _fenced_before(pending: Pending) -> bool:
     cache, rows, pending.token = get_cache(), pending.published(), ""
     if cache.trust.is_out_of_reach:
         return False
+
+    def attempt() -> str:
+        token = new_writer_token()
+        pending.turned |= cache.entries.fence_once(pending.floors, pending.timeline, rows, token)
+        return token
+
     try:
         try:
-            token = new_writer_token()
-            pending.turned |= cache.entries.fence_once(pending.floors, pending.timeline, rows, token)
+            pending.token = attempt()
         except RedisConnectionError:  # The server may have closed a connection that was idle.
-            token = new_writer_token()
-            pending.turned |= cache.entries.fence_once(pending.floors, pending.timeline, rows, token)
+            pending.token = attempt()
     except RedisError as error:
         cache.trust.doubt(error, operation="fence_before_commit")
         return False
-    pending.token = token
     return True
 
 

@@ -93,9 +93,8 @@ def _fill_missing(kind: Kind, ids: Sequence[str]) -> tuple[dict[str, Entry], Sou
     cache, token = get_cache(), new_lease_token()
     timeline = cache.stamp.timeline
     try:
-        leases = cache.entries.lease(map(kind.key, ids), token, timeline)
-        leased = [id for id, granted in zip(ids, leases, strict=True) if granted]
-        return _load_and_put(kind, ids, token, timeline, only=leased)[0], Source.MISS
+        leased = _lease(kind, ids, token, timeline)
+        return _load_and_put(kind, ids, leased, token, timeline)[0], Source.MISS
     except OutOfMemoryError:
         log.warning("redis_full", kind=kind.name)
         return _load_many(kind, ids), Source.MISS
@@ -134,7 +133,7 @@ def fill(kind: Kind, id: str) -> tuple[Entry, Source]:
         for polls_left in reversed(range(POLLS)):
             token = new_lease_token()
             if cache.entries.lease([key], token, timeline, from_writers=not polls_left)[0]:
-                return _load_and_put(kind, [id], token, timeline)[0][id], Source.MISS
+                return _load_and_put(kind, [id], [id], token, timeline)[0][id], Source.MISS
             time.sleep(POLL_INTERVAL_S)
             found = cache.entries.read([key])[0]
             if found is not None:
@@ -165,11 +164,16 @@ def fill_if_possible(kind: Kind, id: str) -> bool:
     return False
 
 
+def _lease(kind: Kind, ids: Sequence[str], token: str, timeline: str) -> list[str]:
+    """Return those of many ids that may be filled with this token."""
+    leases = get_cache().entries.lease(map(kind.key, ids), token, timeline)
+    return [id for id, granted in zip(ids, leases, strict=True) if granted]
+
+
 def _load_and_put(
-    kind: Kind, ids: Sequence[str], token: str, timeline: str, only: Sequence[str] | None = None
+    kind: Kind, ids: Sequence[str], leased: Sequence[str], token: str, timeline: str
 ) -> tuple[dict[str, Entry], int]:
-    """Load many ids, and put those that were leased: all, or `only` these. Return all, and how many were taken."""
-    leased = ids if only is None else only
+    """Load many ids, and put those that were leased. Return all, and how many were taken."""
     try:
         entries, is_the_same_database = load_under(kind, ids, timeline)
     except SQLAlchemyError:
@@ -205,9 +209,8 @@ def fill_many(kind: Kind, ids: Sequence[str]) -> int:
     """
     cache, token = get_cache(), new_lease_token()
     timeline = cache.stamp.timeline
-    leases = cache.entries.lease(map(kind.key, ids), token, timeline)
-    leased = [id for id, granted in zip(ids, leases, strict=True) if granted]
-    return _load_and_put(kind, leased, token, timeline)[1] if leased else 0
+    leased = _lease(kind, ids, token, timeline)
+    return _load_and_put(kind, leased, leased, token, timeline)[1] if leased else 0
 
 
 def refresh(kind: Kind, ids: Sequence[str]) -> int:

@@ -3,7 +3,7 @@
 The listeners of `coherence` see what a flush writes. Every other insert, update or delete of a cached model that is
 built with SQLAlchemy must say of itself, by an execution option, that its writer tells of it (`NOTED`), or that nothing
 that is cached changes with it (`NOT_NOTICED`). Beyond this are statements written as text, tables that a migration
-makes for itself, a write that hides in the WITH of a query, and what `webapp.statements` gives to the driver.
+makes for itself, and a write that hides in the WITH of a query.
 """
 
 from collections.abc import Mapping

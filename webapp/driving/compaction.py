@@ -12,6 +12,7 @@ from sqlalchemy import Connection, func, or_, select
 from webapp import jobs
 from webapp.database import db, read_connection
 from webapp.driving import append_rows, merging, session_rows, sums
+from webapp.driving.append_rows import Appended
 from webapp.driving.session_rows import SessionRow
 from webapp.driving.sums import Sums
 from webapp.models import AppendedReadings, DrivingSession
@@ -87,13 +88,20 @@ def fold(connection: Connection, session_id: str, known: Sums) -> Sums:
     appended = append_rows.read(connection, session_id, ROWS, BLOCKS)
     if not appended.readings:
         return known
-    there = merging.stored(connection, session_id, known, appended.readings)
-    merged, _ = merging.merge(connection, session_id, known, there, appended.readings)
-    append_rows.remove(connection, session_id, appended.up_to)
+    merged = _put_into_chunks(connection, session_id, known, appended)
+    assert merged is not None, "there are readings"
     rows, readings = known["tail"]
     tail = [rows - appended.rows, readings - len(appended.readings)]
     # The total counts them since they were appended.
-    return {**known, **{name: merged[name] for name in ("root", "last")}, "tail": tail} if merged else known
+    return {**known, "root": merged["root"], "last": merged["last"], "tail": tail}
+
+
+def _put_into_chunks(connection: Connection, session_id: str, known: Sums | None, appended: Appended) -> Sums | None:
+    """Move appended readings into chunks. Return the sums of what lies in these, which `known` are until now."""
+    there = merging.stored(connection, session_id, known, appended.readings)
+    merged, _ = merging.merge(connection, session_id, known, there, appended.readings)
+    append_rows.remove(connection, session_id, appended.up_to)
+    return merged
 
 
 def settled(connection: Connection, session: Any) -> Sums | None:
@@ -113,9 +121,7 @@ def _summed_up(connection: Connection, session_id: str) -> Sums | None:
     """Sum up anew a drive whose sums do not count what it does."""
     known = sums.summed_up(connection, session_id)
     while (appended := append_rows.read(connection, session_id, ROWS, BLOCKS)).readings:
-        there = merging.stored(connection, session_id, known, appended.readings)
-        known, _ = merging.merge(connection, session_id, known, there, appended.readings)
-        append_rows.remove(connection, session_id, appended.up_to)
+        known = _put_into_chunks(connection, session_id, known, appended)
     return known
 
 

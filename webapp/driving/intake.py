@@ -50,8 +50,8 @@ def take_in(session: SessionRow, batch: Sequence[Reading]) -> dict[str, Any]:
     kept, rejected = _within_time(session, batch, now)
     kept, beyond = _within_blocks(kept, (), MAX_BLOCKS_OF_BATCH)
     known = sums.of(session)
-    store = _append if _is_in_order(session, known, kept) else _merge
-    kept, accepted, full = store(session, known, kept, now)
+    is_in_order = _is_in_order(session, known, kept)
+    kept, accepted, full = _append(session, known, kept, now) if is_in_order else _merge(session, kept, now)
     if not accepted:
         note_contact(session)
     return {
@@ -119,7 +119,7 @@ def _append(session: SessionRow, known: Sums | None, offered: Placed, now: datet
     return kept, fresh, full
 
 
-def _merge(session: SessionRow, _known: Sums | None, offered: Placed, now: datetime) -> Stored:
+def _merge(session: SessionRow, offered: Placed, now: datetime) -> Stored:
     connection = db.session.connection()
     known = compaction.settled(connection, session)
     there = merging.stored(connection, session.id, known, (reading for _, reading in offered))
@@ -127,7 +127,7 @@ def _merge(session: SessionRow, _known: Sums | None, offered: Placed, now: datet
     merged, fresh = merging.merge(connection, session.id, known, there, (reading for _, reading in kept))
     if fresh and merged:
         session_rows.write(session, _changes(session, merged, fresh, now))
-    elif merged is not session.sums:
+    elif merged is not session.sums:  # What was appended is in chunks now, though nothing is new.
         session_rows.write_unseen(session, sums=merged)
     return kept, fresh, full
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field, PlainValidator, TypeAdapter, ValidationEr
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict  # That of the standard library cannot be validated before 3.12.
 
-from webapp.clock import EPOCH, MILLISECOND
+from webapp.clock import epoch_ms
 from webapp.driving.schemas import Time, rfc3339_text, storable
 from webapp.http.bodies import RequestBody
 from webapp.readings.chunks import Reading
@@ -26,11 +26,12 @@ def _epoch_ms(value: Any) -> int:
     """Read a time into ms since 1970. What is odd about it the slower way tells, which all other times go."""
     try:
         text = rfc3339_text(value).upper()
-        # Python takes an offset of 99 minutes for one.
-        moment = datetime.fromisoformat(text) if text[-1] == "Z" or text[-2] < "6" else _said_of(value)
+        # Python takes an offset of 99 minutes for one, and, as of 3.14, an hour 24.
+        is_plain = text[11:13] < "24" and (text[-1] == "Z" or text[-2] < "6")
+        moment = datetime.fromisoformat(text) if is_plain else _said_of(value)
     except ValueError:
         moment = _said_of(value)
-    return (storable(moment) - EPOCH) // MILLISECOND
+    return epoch_ms(storable(moment))
 
 
 def _said_of(value: Any) -> datetime:

@@ -4,7 +4,6 @@ No objects of the ORM: to load, track and flush one takes as long as everything 
 written here is noted (`coherence.wrote`), so that the COMMIT fences and publishes it as it does everything else.
 """
 
-from collections.abc import Set as AbstractSet
 from functools import cache
 from types import SimpleNamespace
 from typing import Any
@@ -92,12 +91,13 @@ def _locking(dialect: str) -> Select[Any]:
 
 
 @cache
-def _updating(columns: AbstractSet[str], *, with_appended: bool) -> Statement:
+def _updating(columns: frozenset[str], *, with_appended: bool) -> Statement:
     written = update(DrivingSession).where(_ID).values({name: bindparam(name) for name in sorted(columns)})
-    return Statement(written, append_rows.INSERT if with_appended else None)
+    return Statement(written, append_rows.INSERT if with_appended else None, NOTED)
 
 
 def _locked(row: SessionRow) -> SessionRow:
+    """Take the timeline, which is not the row's, out of a row that was locked, and note it."""
     coherence.read_under(db.session(), vars(row).pop("timeline"))
     return row
 
